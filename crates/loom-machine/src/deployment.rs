@@ -1,0 +1,243 @@
+//! Deployments: content-addressed manifests naming modules, limits and capabilities.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use loom_types::{ActorType, Cid, Codec, DecodeError, Name, canonical, limits::PAYLOAD_BYTES_MAX};
+use serde::{Deserialize, Serialize};
+
+const VERSION: u64 = 1;
+/// Largest encoded manifest, in bytes.
+const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a guest may use. Pinned in the deployment, so a turn replays under the limits it ran under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuestLimits {
+    /// Fuel per turn or activity call (about one unit per WASM instruction).
+    pub fuel: u64,
+    /// Linear memory, in bytes.
+    pub memory_bytes: u64,
+    /// Elements of all tables together.
+    pub table_elements: u64,
+    /// WASM stack, in bytes. A property of the node's engine; a deployment pins it.
+    pub stack_bytes: u64,
+    /// Longest output (reply) and longest single request to the host, in bytes of UTF-8.
+    pub output_bytes: u64,
+}
+
+impl Default for GuestLimits {
+    fn default() -> Self {
+        Self {
+            fuel: 1_000_000_000,
+            memory_bytes: 16 * 1024 * 1024,
+            table_elements: 10_000,
+            stack_bytes: 512 * 1024,
+            output_bytes: 1024 * 1024,
+        }
+    }
+}
+
+/// How an effectful activity is tried again after a retryable failure or a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Attempts in all, at least 1.
+    pub attempts_max: u32,
+    /// Wait after the first failure, in milliseconds; doubles each time.
+    pub backoff_ms_min: u64,
+    /// Longest wait, in milliseconds.
+    pub backoff_ms_max: u64,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts_max: 10, backoff_ms_min: 200, backoff_ms_max: 60_000 }
+    }
+}
+
+impl Retry {
+    /// Wait after `attempts` failed ones, in milliseconds.
+    pub fn backoff_ms(&self, attempts: u32) -> u64 {
+        let doublings = attempts.saturating_sub(1).min(32);
+        self.backoff_ms_min.saturating_mul(1 << doublings).min(self.backoff_ms_max)
+    }
+}
+
+/// An actor type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActorSpec {
+    /// Blob of the module.
+    pub module: Cid,
+    /// Its limits.
+    pub limits: GuestLimits,
+}
+
+/// An activity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivitySpec {
+    /// Blob of the module.
+    pub module: Cid,
+    /// Its limits.
+    pub limits: GuestLimits,
+    /// What it may do beyond computing. Empty for a pure activity.
+    pub capabilities: BTreeSet<String>,
+    /// How it is retried, when it is effectful.
+    pub retry: Retry,
+}
+
+impl ActivitySpec {
+    /// Whether it can reach the outside, so that every run may differ and its outcome is only claimed.
+    pub fn is_effectful(&self) -> bool {
+        !self.capabilities.is_empty()
+    }
+}
+
+/// A manifest. Its CID is the deployment's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    v: u64,
+    /// The application; deploying the same name again replaces it for new turns.
+    pub name: String,
+    /// Actor types by name.
+    pub actors: BTreeMap<String, ActorSpec>,
+    /// Activities by name, visible only within this deployment.
+    pub activities: BTreeMap<String, ActivitySpec>,
+}
+
+/// Why a manifest is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDeployment {
+    /// Not a manifest.
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
+    /// A manifest that cannot work.
+    #[error("{at}: {problem}")]
+    Invalid {
+        /// Which member.
+        at: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Deployment {
+    /// Checks names, limits and capabilities.
+    pub fn new(
+        name: &str,
+        actors: BTreeMap<String, ActorSpec>,
+        activities: BTreeMap<String, ActivitySpec>,
+    ) -> Result<Self, InvalidDeployment> {
+        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities };
+        deployment.check().map(|()| deployment)
+    }
+
+    fn check(&self) -> Result<(), InvalidDeployment> {
+        let invalid = |at: String, problem: String| Err(InvalidDeployment::Invalid { at, problem });
+        if let Err(error) = self.name.parse::<Name>() {
+            return invalid("name".into(), error.to_string());
+        }
+        if self.actors.is_empty() && self.activities.is_empty() {
+            return invalid("actors".into(), "the manifest names no actor and no activity".into());
+        }
+        for (name, spec) in &self.actors {
+            if let Err(error) = name.parse::<ActorType>() {
+                return invalid(format!("actors.{name}"), error.to_string());
+            }
+            check_limits(&format!("actors.{name}.limits"), &spec.limits)?;
+        }
+        for (name, spec) in &self.activities {
+            let at = format!("activities.{name}");
+            if let Err(error) = name.parse::<Name>() {
+                return invalid(at, error.to_string());
+            }
+            check_limits(&format!("{at}.limits"), &spec.limits)?;
+            if spec.retry.attempts_max == 0 || spec.retry.backoff_ms_min > spec.retry.backoff_ms_max {
+                return invalid(format!("{at}.retry"), "needs attempts_max >= 1 and backoff_ms_min <= backoff_ms_max".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Canonical bytes (DAG-CBOR).
+    pub fn encode(&self) -> Vec<u8> {
+        canonical::encode(self)
+    }
+
+    /// Reads canonical bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidDeployment> {
+        let deployment: Self = canonical::decode("deployment", bytes, MANIFEST_BYTES_MAX)?;
+        if deployment.v != VERSION {
+            return Err(DecodeError::Version { what: "deployment", found: deployment.v, known: VERSION }.into());
+        }
+        deployment.check().map(|()| deployment)
+    }
+
+    /// The deployment's id.
+    pub fn cid(&self) -> Cid {
+        Cid::of(Codec::DagCbor, &self.encode())
+    }
+
+    /// Every module it names.
+    pub fn modules(&self) -> BTreeSet<Cid> {
+        let actors = self.actors.values().map(|spec| spec.module);
+        actors.chain(self.activities.values().map(|spec| spec.module)).collect()
+    }
+
+    /// Every set of limits it pins, with where it stands.
+    pub fn limits(&self) -> impl Iterator<Item = (String, &GuestLimits)> {
+        let actors = self.actors.iter().map(|(name, spec)| (format!("actors.{name}.limits"), &spec.limits));
+        let activities = self.activities.iter().map(|(name, spec)| (format!("activities.{name}.limits"), &spec.limits));
+        actors.chain(activities)
+    }
+}
+
+fn check_limits(at: &str, limits: &GuestLimits) -> Result<(), InvalidDeployment> {
+    let invalid = |name: &str, problem: &str| {
+        Err(InvalidDeployment::Invalid { at: format!("{at}.{name}"), problem: problem.to_owned() })
+    };
+    // Values above `i64::MAX` would not survive JSON readers; no engine counts further either.
+    if limits.fuel == 0 || limits.fuel > i64::MAX as u64 {
+        return invalid("fuel", "must be between 1 and 2^63-1");
+    }
+    if limits.memory_bytes < 65_536 || limits.memory_bytes > 4 << 30 {
+        return invalid("memory_bytes", "must be between one WASM page (65536) and 4 GiB");
+    }
+    if limits.output_bytes == 0 || limits.output_bytes > PAYLOAD_BYTES_MAX as u64 {
+        return invalid("output_bytes", "must be between 1 and 4194304, the largest payload");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> ActorSpec {
+        ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default() }
+    }
+
+    #[test]
+    fn a_manifest_survives_a_round_trip() {
+        let deployment = Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
+        assert_eq!(Deployment::decode(&deployment.encode()).unwrap(), deployment);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_its_place() {
+        let mut broken = spec();
+        broken.limits.fuel = 0;
+        let error = Deployment::new("app", [("a".to_owned(), broken)].into(), BTreeMap::new()).unwrap_err();
+        assert_eq!(error.to_string(), "actors.a.limits.fuel: must be between 1 and 2^63-1");
+        assert!(Deployment::new("App", [("a".to_owned(), spec())].into(), BTreeMap::new()).is_err());
+        assert!(Deployment::new("app", BTreeMap::new(), BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_limit() {
+        let retry = Retry { attempts_max: 9, backoff_ms_min: 100, backoff_ms_max: 1000 };
+        assert_eq!([1, 2, 3, 4, 5, 60].map(|n| retry.backoff_ms(n)), [100, 200, 400, 800, 1000, 1000]);
+    }
+}

@@ -1,0 +1,33 @@
+//! The pure heart of Loom: one turn of one actor.
+//!
+//! [`Turn`] stands between a guest and its journal. The guest's requests go in; answers, journal entries and
+//! effects come out. Replaying is the same code: as long as the journal knows a step, its recorded outcome is
+//! the answer, and a request that differs from the recorded one is a [`Divergence`].
+//!
+//! Absent on purpose: I/O, clocks, randomness (they enter through [`Ambient`]), async, threads, storage. What
+//! runs guests is the [`Sandbox`] port; `loom-wasmtime` implements it. `loom-runtime` performs what comes out
+//! here, and an offline verifier drives the very same [`Turn`].
+//!
+//! Start at [`Turn::request`].
+
+mod deployment;
+mod envelope;
+mod failure;
+pub mod limits;
+mod random;
+mod request;
+mod sandbox;
+mod state;
+mod turn;
+
+pub use self::{
+    deployment::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry},
+    envelope::{Message, MessageKind},
+    failure::Failure,
+    request::ABI_VERSION,
+    sandbox::{Guest, HostFault, Module, Progress, Sandbox},
+    turn::{
+        Ambient, Completion, CorruptTurn, Directory, Divergence, Effect, LogLine, Opening, Outcome, Outstanding, Pending,
+        Reaction, Requested, Task, Turn, Work,
+    },
+};

@@ -1,0 +1,18 @@
+//! Limits of the guest contract. What a deployment pins stands in [`GuestLimits`](crate::GuestLimits).
+
+/// Most handles one `await` may name.
+pub const AWAIT_HANDLES_MAX: usize = 10_000;
+/// Most bytes one `random` request may ask for.
+pub const RANDOM_BYTES_MAX: u32 = 1024;
+/// Longest sleep, delay or deadline, in milliseconds (ten years).
+pub const WAIT_MS_MAX: u64 = 10 * 366 * 24 * 3600 * 1000;
+/// Deadline of a `call` that names none, in milliseconds. Every call has one.
+pub const CALL_DEADLINE_MS_DEFAULT: u64 = 15 * 60 * 1000;
+/// Longest log message or promise label kept, in bytes.
+pub const LOG_BYTES_MAX: usize = 16 * 1024;
+/// Most log lines one turn may write; later ones are dropped and counted.
+pub const LOG_LINES_MAX: u32 = 10_000;
+/// Most steps of one turn that may be outstanding at once.
+pub const OUTSTANDING_MAX: usize = 10_000;
+/// Longest failure message kept, in bytes.
+pub const FAILURE_MESSAGE_BYTES_MAX: usize = 4 * 1024;

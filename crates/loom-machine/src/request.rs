@@ -1,0 +1,243 @@
+//! The guest's requests: JSON in, one typed value out, anything else an error that names the place.
+
+use loom_types::Cid;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    Failure,
+    limits::{AWAIT_HANDLES_MAX, LOG_BYTES_MAX, RANDOM_BYTES_MAX, WAIT_MS_MAX},
+};
+
+/// Version of the guest contract, `sdk/abi/README.md`.
+pub const ABI_VERSION: u32 = 1;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    Context,
+    StateGet { pointer: String },
+    StateSet { pointer: String, value: Box<RawValue> },
+    StateDelete { pointer: String },
+    Log { level: String, message: String, fields: Option<Box<RawValue>> },
+    Await { handles: Vec<u32>, mode: AwaitMode },
+    PromiseAwait { handle: u32 },
+    Now,
+    Random { bytes: u32 },
+    Uuid,
+    Activity { name: String, input: Box<RawValue>, retry: RetryRequest, start: bool },
+    BlobGet { cid: Cid, base64: bool },
+    BlobPut { bytes: Vec<u8> },
+    Call { to: String, body: Box<RawValue>, deadline_ms: Option<u64> },
+    Send { to: String, body: Box<RawValue>, delay_ms: Option<u64> },
+    Sleep { ms: u64 },
+    TimerStart { ms: u64 },
+    PromiseCreate { label: Option<String>, data: Option<Box<RawValue>> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AwaitMode {
+    All,
+    Any,
+}
+
+/// A retry policy as a request may give it; what is absent comes from the deployment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryRequest {
+    pub(crate) attempts_max: Option<u32>,
+    pub(crate) backoff_ms_min: Option<u64>,
+    pub(crate) backoff_ms_max: Option<u64>,
+}
+
+/// The operation's name, or why there is none.
+pub(crate) fn operation(text: &str) -> Result<String, Failure> {
+    #[derive(Deserialize)]
+    struct Head {
+        op: String,
+    }
+    serde_json::from_str::<Head>(text).map(|head| head.op).map_err(|error| {
+        Failure::new("invalid-request", format!("a request is a JSON object with the text member 'op': {error}"))
+    })
+}
+
+/// Reads the request of operation `op`.
+pub(crate) fn parse(op: &str, text: &str) -> Result<Request, Failure> {
+    let request = match op {
+        "context" => members::<members::Bare>(op, text).map(|_| Request::Context)?,
+        "state.get" => {
+            let members::Pointer { pointer, .. } = members(op, text)?;
+            Request::StateGet { pointer }
+        }
+        "state.set" => {
+            let members::Set { pointer, value, .. } = members(op, text)?;
+            Request::StateSet { pointer, value }
+        }
+        "state.delete" => {
+            let members::Pointer { pointer, .. } = members(op, text)?;
+            Request::StateDelete { pointer }
+        }
+        "log" => log(members(op, text)?)?,
+        "await" => {
+            let members::Await { handles, mode, .. } = members(op, text)?;
+            if handles.is_empty() || handles.len() > AWAIT_HANDLES_MAX {
+                return Err(invalid(op, format!("'handles' must name 1 to {AWAIT_HANDLES_MAX} handles")));
+            }
+            Request::Await { handles, mode }
+        }
+        "promise.await" => {
+            let members::Handle { handle, .. } = members(op, text)?;
+            Request::PromiseAwait { handle }
+        }
+        "now" => members::<members::Bare>(op, text).map(|_| Request::Now)?,
+        "uuid" => members::<members::Bare>(op, text).map(|_| Request::Uuid)?,
+        "random" => {
+            let members::Random { bytes, .. } = members(op, text)?;
+            if bytes > RANDOM_BYTES_MAX {
+                return Err(invalid(op, format!("'bytes' may be at most {RANDOM_BYTES_MAX}")));
+            }
+            Request::Random { bytes }
+        }
+        "activity" | "activity.start" => {
+            let members::Activity { name, input, retry, .. } = members(op, text)?;
+            Request::Activity { name, input, retry, start: op == "activity.start" }
+        }
+        "blob.get" => blob_get(op, members(op, text)?)?,
+        "blob.put" => blob_put(op, members(op, text)?)?,
+        "call" | "call.start" => {
+            let members::Call { to, body, deadline_ms, .. } = members(op, text)?;
+            let deadline_ms = deadline_ms.map(|ms| wait(op, "deadline_ms", ms)).transpose()?;
+            Request::Call { to, body, deadline_ms }
+        }
+        "send" => {
+            let members::Send { to, body, delay_ms, .. } = members(op, text)?;
+            let delay_ms = delay_ms.map(|ms| wait(op, "delay_ms", ms)).transpose()?;
+            Request::Send { to, body, delay_ms }
+        }
+        "sleep" => Request::Sleep { ms: wait(op, "ms", members::<members::Wait>(op, text)?.ms)? },
+        "timer.start" => Request::TimerStart { ms: wait(op, "ms", members::<members::Wait>(op, text)?.ms)? },
+        "promise.create" => {
+            let members::Promise { label, data, .. } = members(op, text)?;
+            if label.as_ref().map_or(0, String::len) + data.as_ref().map_or(0, |data| data.get().len()) > LOG_BYTES_MAX {
+                return Err(invalid(op, format!("'label' and 'data' may have {LOG_BYTES_MAX} bytes together")));
+            }
+            Request::PromiseCreate { label, data }
+        }
+        _ => {
+            let op: String = op.chars().take(64).collect();
+            let message = format!("this host does not know the operation '{op}' (guest contract version {ABI_VERSION})");
+            return Err(Failure::new("unknown-op", message));
+        }
+    };
+    Ok(request)
+}
+
+fn invalid(op: &str, problem: impl std::fmt::Display) -> Failure {
+    Failure::new("invalid-request", format!("{op}: {problem}"))
+}
+
+fn members<'a, T: Deserialize<'a>>(op: &str, text: &'a str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| invalid(op, error))
+}
+
+fn wait(op: &str, member: &str, ms: u64) -> Result<u64, Failure> {
+    if ms <= WAIT_MS_MAX { Ok(ms) } else { Err(invalid(op, format!("'{member}' may be at most {WAIT_MS_MAX}"))) }
+}
+
+fn log(line: members::Log) -> Result<Request, Failure> {
+    let members::Log { level, mut message, fields, .. } = line;
+    if !["debug", "info", "warn", "error"].contains(&level.as_str()) {
+        return Err(invalid("log", "'level' must be debug, info, warn or error"));
+    }
+    crate::failure::truncate(&mut message, LOG_BYTES_MAX);
+    let fields = fields.filter(|fields| fields.get().len() <= LOG_BYTES_MAX);
+    Ok(Request::Log { level, message, fields })
+}
+
+fn blob_get(op: &str, get: members::BlobGet) -> Result<Request, Failure> {
+    let cid = get.cid.parse().map_err(|error| invalid(op, format!("'cid': {error}")))?;
+    match get.form.as_deref() {
+        None | Some("text") => Ok(Request::BlobGet { cid, base64: false }),
+        Some("base64") => Ok(Request::BlobGet { cid, base64: true }),
+        Some(_) => Err(invalid(op, "'as' must be text or base64")),
+    }
+}
+
+fn blob_put(op: &str, put: members::BlobPut) -> Result<Request, Failure> {
+    match (put.text, put.base64) {
+        (Some(text), None) => Ok(Request::BlobPut { bytes: text.into_bytes() }),
+        (None, Some(base64)) => data_encoding::BASE64
+            .decode(base64.as_bytes())
+            .map(|bytes| Request::BlobPut { bytes })
+            .map_err(|error| invalid(op, format!("'base64': {error}"))),
+        _ => Err(invalid(op, "exactly one of 'text' and 'base64' must be given")),
+    }
+}
+
+/// The members of each request, and no others.
+mod members {
+    use serde::{Deserialize, de::IgnoredAny};
+    use serde_json::value::RawValue;
+
+    use super::{AwaitMode, RetryRequest};
+
+    macro_rules! members {
+        ($name:ident { $($(#[$attr:meta])* $field:ident: $type:ty),* $(,)? }) => {
+            #[derive(Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub(super) struct $name {
+                #[serde(rename = "op")]
+                _op: IgnoredAny,
+                $($(#[$attr])* pub(super) $field: $type,)*
+            }
+        };
+    }
+
+    members!(Bare {});
+    members!(Pointer { #[serde(default)] pointer: String });
+    members!(Set { #[serde(default)] pointer: String, value: Box<RawValue> });
+    members!(Log { level: String, message: String, #[serde(default)] fields: Option<Box<RawValue>> });
+    members!(Await { handles: Vec<u32>, mode: AwaitMode });
+    members!(Handle { handle: u32 });
+    members!(Random { #[serde(default = "default_random_bytes")] bytes: u32 });
+    members!(Activity { name: String, input: Box<RawValue>, #[serde(default)] retry: RetryRequest });
+    members!(BlobGet { cid: String, #[serde(default, rename = "as")] form: Option<String> });
+    members!(BlobPut { #[serde(default)] text: Option<String>, #[serde(default)] base64: Option<String> });
+    members!(Call { to: String, body: Box<RawValue>, #[serde(default)] deadline_ms: Option<u64> });
+    members!(Send { to: String, body: Box<RawValue>, #[serde(default)] delay_ms: Option<u64> });
+    members!(Wait { ms: u64 });
+    members!(Promise { #[serde(default)] label: Option<String>, #[serde(default)] data: Option<Box<RawValue>> });
+
+    fn default_random_bytes() -> u32 {
+        8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, kind: &str, expected: &str) {
+        let failure = operation(text).and_then(|op| parse(&op, text)).expect_err(text);
+        assert_eq!(failure.kind, kind, "{text}");
+        assert!(failure.message.contains(expected), "{text}: {}", failure.message);
+    }
+
+    #[test]
+    fn bad_requests_are_errors_that_name_the_place() {
+        check("", "invalid-request", "'op'");
+        check("[]", "invalid-request", "'op'");
+        check(r#"{"op":1}"#, "invalid-request", "'op'");
+        check(r#"{"op":"teleport"}"#, "unknown-op", "'teleport' (guest contract version 1)");
+        check(r#"{"op":"now","x":1}"#, "invalid-request", "unknown field `x`");
+        check(r#"{"op":"sleep"}"#, "invalid-request", "missing field `ms`");
+        check(r#"{"op":"sleep","ms":-1}"#, "invalid-request", "invalid value");
+        check(r#"{"op":"sleep","ms":99999999999999}"#, "invalid-request", "at most");
+        check(r#"{"op":"await","handles":[],"mode":"all"}"#, "invalid-request", "handles");
+        check(r#"{"op":"await","handles":[1],"mode":"some"}"#, "invalid-request", "unknown variant");
+        check(r#"{"op":"blob.put"}"#, "invalid-request", "exactly one");
+        check(r#"{"op":"blob.get","cid":"x"}"#, "invalid-request", "not a CID");
+        check(r#"{"op":"random","bytes":4096}"#, "invalid-request", "at most 1024");
+        check(r#"{"op":"log","level":"loud","message":""}"#, "invalid-request", "level");
+    }
+}

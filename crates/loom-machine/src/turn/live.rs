@@ -1,0 +1,211 @@
+//! Steps that happen for the first time.
+
+use loom_types::{EntryBody, Payload, SaltSource, limits::TURN_ENTRIES_MAX, media_type};
+
+use super::{Ambient, Divergence, Effect, Opening, Outcome, Reaction, Record, Requested, Running, Task, Turn, Work};
+use crate::{
+    Failure, Message, Retry, random,
+    limits::{CALL_DEADLINE_MS_DEFAULT, OUTSTANDING_MAX},
+    request::{Request, RetryRequest},
+};
+
+/// What a request becomes.
+enum Step {
+    /// It has its outcome now.
+    Now(Outcome),
+    /// It has its outcome now and something outstanding besides (a promise's token).
+    NowAndLater(Outcome, Work, Effect),
+    /// Its outcome comes later.
+    Later(Work, Vec<Effect>),
+    /// It is done at once, by the host.
+    Task(Task),
+}
+
+impl Turn {
+    pub(super) fn live(&mut self, op: String, request: Request, text: &str, ambient: &mut Ambient<'_>) -> Reaction {
+        if self.entries >= TURN_ENTRIES_MAX {
+            let message = format!("a turn may write {TURN_ENTRIES_MAX} entries (TURN_ENTRIES_MAX); split the work over turns");
+            return Reaction::Fail(Failure::new("too-many-steps", message));
+        }
+        let n = self.cursor as u32;
+        let message = self.message(&request, n).expect("checked when its text was made");
+        let media = if message.is_some() { media_type::MESSAGE } else { media_type::JSON };
+        let payload = Payload::seal(media, text.as_bytes(), ambient.salts);
+        let step = match message {
+            Some(message) => self.message_step(n, message, &payload, ambient),
+            None => self.step(n, request, ambient),
+        };
+        match step {
+            Step::Now(outcome) => {
+                let answer = outcome.answer();
+                self.record(op, payload, Some(outcome), None, ambient.now_ms);
+                Reaction::Answer(answer)
+            }
+            Step::NowAndLater(outcome, work, effect) => {
+                let answer = outcome.answer();
+                self.record(op, payload, Some(outcome), Some(work), ambient.now_ms);
+                self.pending.effects.push(effect);
+                Reaction::Answer(answer)
+            }
+            Step::Later(work, effects) => {
+                self.record(op.clone(), payload, None, Some(work), ambient.now_ms);
+                self.pending.effects.extend(effects);
+                self.after_start(&op, n)
+            }
+            Step::Task(task) => {
+                self.running = Some(Running { op, request: payload, replayed: false });
+                Reaction::Run(task)
+            }
+        }
+    }
+
+    fn message_step(&mut self, n: u32, message: Message, payload: &Payload, ambient: &mut Ambient<'_>) -> Step {
+        let (namespace, actor_type) = (message.to.namespace(), message.to.actor_type());
+        if !ambient.directory.has_actor_type(namespace, actor_type) {
+            let text = format!("no deployment in namespace '{namespace}' runs actors of type '{actor_type}'");
+            return failed("unknown-actor-type", text, ambient.salts);
+        }
+        let is_call = message.kind == crate::MessageKind::Call;
+        let due_ms = ambient.now_ms.saturating_add(message.deadline_ms.unwrap_or(CALL_DEADLINE_MS_DEFAULT));
+        let not_before_ms = message.delay_ms.map(|ms| ambient.now_ms.saturating_add(ms));
+        let id = serde_json::to_string(message.id.as_str()).expect("strings serialise");
+        let send = Effect::Send { message, payload: payload.clone(), not_before_ms };
+        if is_call {
+            self.outstanding_step(Work::Call { due_ms }, vec![send, Effect::SetTimer { n, due_ms }], ambient)
+        } else {
+            self.pending.effects.push(send);
+            Step::Now(Outcome::Ok(Payload::json(&id, ambient.salts)))
+        }
+    }
+
+    fn step(&mut self, n: u32, request: Request, ambient: &mut Ambient<'_>) -> Step {
+        let seed = self.opening.seed.value().clone();
+        match request {
+            Request::Now => value(&ambient.now_ms.to_string(), ambient.salts),
+            Request::Random { bytes } => {
+                let hex = data_encoding::HEXLOWER.encode(&random::bytes(&seed, n, bytes as usize));
+                value(&format!("\"{hex}\""), ambient.salts)
+            }
+            Request::Uuid => value(&format!("\"{}\"", random::uuid(&seed, n)), ambient.salts),
+            Request::Activity { name, input, retry, start } => {
+                let input = input.get().to_owned();
+                let Some(spec) = self.opening.deployment.activities.get(&name) else {
+                    return failed("unknown-activity", unknown_activity(&self.opening, &name), ambient.salts);
+                };
+                if !start && !spec.is_effectful() {
+                    return Step::Task(Task::Activity { name, input });
+                }
+                let retry = merged(spec.retry, retry);
+                self.outstanding_step(Work::Activity { name, input, retry }, vec![Effect::StartActivity { n }], ambient)
+            }
+            Request::BlobGet { cid, base64 } => Step::Task(Task::BlobGet { cid, base64 }),
+            Request::BlobPut { bytes } => Step::Task(Task::BlobPut { bytes }),
+            Request::Sleep { ms } | Request::TimerStart { ms } => {
+                let due_ms = ambient.now_ms.saturating_add(ms);
+                self.outstanding_step(Work::Timer { due_ms }, vec![Effect::SetTimer { n, due_ms }], ambient)
+            }
+            Request::PromiseCreate { label, data } => {
+                let token = promise_token(ambient.salts);
+                let text = format!("{{\"handle\":{n},\"token\":\"{token}\"}}");
+                let outcome = Outcome::Ok(Payload::json(&text, ambient.salts));
+                let data = data.map(|data| data.get().to_owned());
+                let effect = Effect::CreatePromise { n, token: token.clone(), label, data };
+                Step::NowAndLater(outcome, Work::Promise { token }, effect)
+            }
+            Request::Call { .. } | Request::Send { .. } => unreachable!("messages are steps of their own"),
+            Request::Context
+            | Request::StateGet { .. }
+            | Request::StateSet { .. }
+            | Request::StateDelete { .. }
+            | Request::Log { .. }
+            | Request::Await { .. }
+            | Request::PromiseAwait { .. } => unreachable!("answered without a step"),
+        }
+    }
+
+    fn outstanding_step(&self, work: Work, effects: Vec<Effect>, ambient: &mut Ambient<'_>) -> Step {
+        if self.outstanding().count() >= OUTSTANDING_MAX {
+            let text = format!("a turn may have {OUTSTANDING_MAX} steps outstanding (OUTSTANDING_MAX); await some first");
+            return failed("too-many-outstanding", text, ambient.salts);
+        }
+        Step::Later(work, effects)
+    }
+
+    /// Journals a request that cannot be done. A later host may know it, so replay must not ask again.
+    pub(super) fn refuse(
+        &mut self,
+        op: String,
+        text: &str,
+        failure: Failure,
+        ambient: &mut Ambient<'_>,
+    ) -> Result<Reaction, Box<Divergence>> {
+        if text.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
+            return Ok(Reaction::Answer(failure.to_answer()));
+        }
+        let op: String = op.chars().take(64).collect();
+        if self.is_replaying() {
+            let record = &self.records[self.cursor];
+            if record.op == op && record.request.value() == text.as_bytes() {
+                if let Some(outcome) = &record.immediate {
+                    let answer = outcome.answer();
+                    self.cursor += 1;
+                    return Ok(Reaction::Answer(answer));
+                }
+            }
+            return Err(self.divergence(Some(Requested { op, request: text.to_owned() })));
+        }
+        let payload = Payload::json(text, ambient.salts);
+        let outcome = Outcome::seal(Err(&failure), ambient.salts);
+        self.record(op, payload, Some(outcome), None, ambient.now_ms);
+        Ok(Reaction::Answer(failure.to_answer()))
+    }
+
+    pub(super) fn record(
+        &mut self,
+        op: String,
+        request: Payload,
+        immediate: Option<Outcome>,
+        work: Option<Work>,
+        now_ms: u64,
+    ) {
+        let n = self.cursor as u32;
+        let outcome = immediate.as_ref().map(Outcome::resolution);
+        self.pending.entry(now_ms, EntryBody::Step { n, op: op.clone(), request: request.cid(), outcome });
+        self.pending.payloads.push(request.clone());
+        self.pending.payloads.extend(immediate.as_ref().map(|outcome| outcome.payload().clone()));
+        self.entries += 1;
+        self.records.push(Record { op, request, immediate, work, completion: None });
+        self.cursor += 1;
+    }
+}
+
+fn value(text: &str, salts: &mut dyn SaltSource) -> Step {
+    Step::Now(Outcome::Ok(Payload::json(text, salts)))
+}
+
+fn failed(kind: &str, message: String, salts: &mut dyn SaltSource) -> Step {
+    Step::Now(Outcome::seal(Err(&Failure::new(kind, message)), salts))
+}
+
+fn unknown_activity(opening: &Opening, name: &str) -> String {
+    let name: String = name.chars().take(64).collect();
+    let known: Vec<_> = opening.deployment.activities.keys().map(String::as_str).collect();
+    format!("deployment '{}' has no activity '{name}'; it has: {}", opening.deployment.name, known.join(", "))
+}
+
+/// A policy from the deployment with what the request overrides.
+pub(super) fn merged(spec: Retry, request: RetryRequest) -> Retry {
+    let backoff_ms_min = request.backoff_ms_min.unwrap_or(spec.backoff_ms_min);
+    Retry {
+        attempts_max: request.attempts_max.unwrap_or(spec.attempts_max).max(1),
+        backoff_ms_min,
+        backoff_ms_max: request.backoff_ms_max.unwrap_or(spec.backoff_ms_max).max(backoff_ms_min),
+    }
+}
+
+fn promise_token(salts: &mut dyn SaltSource) -> String {
+    let mut raw = [0u8; 20];
+    salts.fill(&mut raw);
+    format!("prm-{}", data_encoding::BASE32_NOPAD.encode(&raw).to_ascii_lowercase())
+}
+

@@ -1,0 +1,152 @@
+//! Turns put together again from their journal.
+
+use std::sync::Arc;
+
+use loom_types::{ActorAddress, Cid, Entry, EntryBody, Payload, Resolution, SequenceNumber, TurnNumber};
+
+use super::{Opening, Outcome, Record, Turn, Work, live::merged};
+use crate::{
+    Deployment, Message,
+    limits::CALL_DEADLINE_MS_DEFAULT,
+    request::{self, Request},
+};
+
+/// The journal of a turn does not make sense. Always corrupt data, never a guest's doing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {seq} of {address} cannot be used: {problem}")]
+pub struct CorruptTurn {
+    /// The actor.
+    pub address: ActorAddress,
+    /// The entry.
+    pub seq: SequenceNumber,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Finds payloads by name.
+type Lookup<'a> = &'a dyn Fn(&Cid) -> Option<Payload>;
+
+impl Turn {
+    /// The deployment that a `turn-started` entry pins.
+    pub fn deployment_of(started: &Entry) -> Option<Cid> {
+        match &started.body {
+            EntryBody::TurnStarted { deployment, .. } => Some(*deployment),
+            _ => None,
+        }
+    }
+
+    /// Rebuilds an unfinished turn from its entries, `turn-started` first. Nothing is pending afterwards; the
+    /// guest starts fresh and is answered from the records.
+    pub fn restore(
+        entries: &[Entry],
+        payload: Lookup<'_>,
+        deployment: Arc<Deployment>,
+        state: Option<Payload>,
+    ) -> Result<Self, CorruptTurn> {
+        let (first, rest) = entries.split_first().expect("the caller found the turn's start");
+        let opening = opening(first, payload, deployment).map_err(|problem| corrupt(first, problem))?;
+        let mut turn = Self::at_start(opening, state);
+        for entry in rest {
+            if entry.turn != turn.opening.turn {
+                return Err(corrupt(entry, format!("belongs to turn {}", entry.turn)));
+            }
+            turn.load(entry, payload).map_err(|problem| corrupt(entry, problem))?;
+        }
+        Ok(turn)
+    }
+
+    fn load(&mut self, entry: &Entry, payload: Lookup<'_>) -> Result<(), String> {
+        let find = |cid: &Cid| payload(cid).ok_or_else(|| format!("payload {cid} is missing"));
+        let outcome = |resolution: &Resolution| {
+            Ok::<_, String>(match resolution {
+                Resolution::Ok(cid) => Outcome::Ok(find(cid)?),
+                Resolution::Err(cid) => Outcome::Err(find(cid)?),
+            })
+        };
+        self.entries += 1;
+        match &entry.body {
+            EntryBody::Step { n, op, request, outcome: immediate } => {
+                if *n as usize != self.records.len() {
+                    return Err(format!("step {n} follows step {}", self.records.len()));
+                }
+                let request = find(request)?;
+                let immediate = immediate.as_ref().map(outcome).transpose()?;
+                let work = self.work(op, &request, immediate.as_ref(), entry.at_ms)?;
+                self.records.push(Record { op: op.clone(), request, immediate, work, completion: None });
+                Ok(())
+            }
+            EntryBody::Outcome { n, result, .. } => {
+                if self.outstanding_work(*n).is_none() {
+                    return Err(format!("step {n} is not outstanding"));
+                }
+                self.note_completion(*n, outcome(result)?);
+                Ok(())
+            }
+            EntryBody::Control { .. } => Ok(()),
+            body => Err(format!("'{}' cannot stand inside a turn", body.kind())),
+        }
+    }
+
+    /// What a recorded step was, or still is, waiting for.
+    fn work(
+        &self,
+        op: &str,
+        request: &Payload,
+        immediate: Option<&Outcome>,
+        at_ms: u64,
+    ) -> Result<Option<Work>, String> {
+        match (op, immediate) {
+            ("promise.create", Some(Outcome::Ok(created))) => {
+                #[derive(serde::Deserialize)]
+                struct Created {
+                    token: String,
+                }
+                let Created { token } = serde_json::from_slice(created.value()).map_err(|error| error.to_string())?;
+                Ok(Some(Work::Promise { token }))
+            }
+            (_, Some(_)) | ("blob.get", None) => Ok(None),
+            ("call" | "call.start", None) => {
+                let deadline_ms = Message::decode(request.value())?.deadline_ms.unwrap_or(CALL_DEADLINE_MS_DEFAULT);
+                Ok(Some(Work::Call { due_ms: at_ms.saturating_add(deadline_ms) }))
+            }
+            (_, None) => {
+                let text = request.text().ok_or("the request is not text")?;
+                match request::parse(op, text).map_err(|failure| failure.to_string())? {
+                    Request::Sleep { ms } | Request::TimerStart { ms } => {
+                        Ok(Some(Work::Timer { due_ms: at_ms.saturating_add(ms) }))
+                    }
+                    Request::Activity { name, input, retry, .. } => {
+                        let spec = self.opening.deployment.activities.get(&name).ok_or("the activity is not deployed")?;
+                        let retry = merged(spec.retry, retry);
+                        Ok(Some(Work::Activity { name, input: input.get().to_owned(), retry }))
+                    }
+                    _ => Err(format!("a step '{op}' needs an outcome")),
+                }
+            }
+        }
+    }
+}
+
+fn corrupt(entry: &Entry, problem: String) -> CorruptTurn {
+    CorruptTurn { address: entry.actor.clone(), seq: entry.seq, problem }
+}
+
+fn opening(started: &Entry, payload: Lookup<'_>, deployment: Arc<Deployment>) -> Result<Opening, String> {
+    let EntryBody::TurnStarted { message, deployment: deployment_cid, module, engine, seed } = &started.body else {
+        return Err(format!("'{}' does not start a turn", started.body.kind()));
+    };
+    let find = |cid: &Cid| payload(cid).ok_or_else(|| format!("payload {cid} is missing"));
+    let message_payload = find(message)?;
+    let turn: TurnNumber = started.turn;
+    Ok(Opening {
+        address: started.actor.clone(),
+        turn,
+        message: Message::decode(message_payload.value())?,
+        message_payload,
+        deployment_cid: *deployment_cid,
+        deployment,
+        module: *module,
+        engine: engine.clone(),
+        seed: find(seed)?,
+    })
+}

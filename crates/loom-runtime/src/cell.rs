@@ -1,0 +1,590 @@
+//! A cell: one actor in memory.
+//!
+//! It knows the head of the journal, the state, and the turn that runs. Turns run ahead of the store: a commit
+//! is handed in and the next turn may begin on its result, but replies, wake-ups and activities wait until it is
+//! durable. If a commit fails, the cell is dead: everything it believed is discarded and read again.
+
+mod commit;
+mod turn;
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    mem,
+};
+
+use loom_machine::{Message, MessageKind, Turn};
+use loom_storage::{
+    Admission, Arrival, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, NewMessage, Parcel, Position,
+    StoreError, TimerWrite,
+};
+use loom_types::{ActorAddress, FencingToken, MessageId, Payload, SequenceNumber, TurnNumber, media_type};
+
+use crate::{
+    SendError, Settled,
+    chain::Chain,
+    handle::{LiveView, Stage, WaitingOn, body_digest, read_result},
+    load::{self, LoadError, LoadedActor, OpenTurn},
+    shard::{CellResult, Content, Delivery, Event, Io, Responders},
+};
+
+pub(crate) use self::turn::{Phase, Running};
+use self::commit::InFlight;
+
+/// Arrivals read at once.
+const PAGE: usize = 64;
+/// Turns one actor may run before others get their chance.
+const TURNS_PER_ROUND: usize = 16;
+/// Commits of one actor under way before its next turn waits for the first of them.
+const COMMITS_MAX: usize = 64;
+
+type Deferred = Box<dyn FnOnce(&mut Cell, &mut Io) + Send>;
+
+/// One actor in memory.
+pub(crate) struct Cell {
+    address: ActorAddress,
+    generation: u64,
+    body: Body,
+}
+
+enum Body {
+    Loading(Vec<Deferred>),
+    /// Boxed: most of a shard's map is addresses.
+    Live(Box<Live>),
+    /// Its beliefs are wrong; see the module's text.
+    Dead,
+}
+
+/// A loaded actor.
+pub(crate) struct Live {
+    pub(crate) address: ActorAddress,
+    pub(crate) generation: u64,
+    pub(crate) token: FencingToken,
+    pub(crate) chain: Chain,
+    pub(crate) turn: TurnNumber,
+    pub(crate) state: Option<Payload>,
+    pub(crate) running: Option<Box<Running>>,
+    pub(crate) commits: VecDeque<InFlight>,
+    inbox: VecDeque<Queued>,
+    messages: LaneCursor,
+    outcomes: LaneCursor,
+    /// Clients that follow a message whose turn has not begun.
+    followers: HashMap<MessageId, Vec<Responders>>,
+    /// Client ids on their way into the store, so that the same id sent twice at once is noticed.
+    entering: HashSet<MessageId>,
+    /// Questions to the store that have no answer yet.
+    asking: usize,
+    /// The first message in line waits for a deployment that runs this type.
+    blocked: bool,
+    /// A commit failed.
+    failed: bool,
+}
+
+/// A message that waits for its turn.
+pub(crate) struct Queued {
+    pub(crate) message: Message,
+    pub(crate) payload: Payload,
+    /// Its row, if it is in the mailbox; none if it came straight from a client.
+    pub(crate) position: Option<Position>,
+    pub(crate) responders: Vec<Responders>,
+}
+
+/// How far a lane of the mailbox was read.
+#[derive(Default)]
+struct LaneCursor {
+    read_to: Position,
+    /// There may be more in the store.
+    more: bool,
+    reading: bool,
+}
+
+impl Cell {
+    /// Begins to load an actor.
+    pub(crate) fn load(address: ActorAddress, generation: u64, io: &mut Io) -> Self {
+        let (context, actor) = (io.context.clone(), address.clone());
+        io.later(async move {
+            let loaded = load::load(&context.storage, &context.deployments, &actor).await;
+            Event::Cell { actor, generation, result: CellResult::Loaded(Box::new(loaded)) }
+        });
+        Self { address, generation, body: Body::Loading(Vec::new()) }
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.body, Body::Dead)
+    }
+
+    pub(crate) fn is_committing(&self) -> bool {
+        matches!(&self.body, Body::Live(live) if !live.commits.is_empty())
+    }
+
+    /// Whether everything about it is in the store.
+    pub(crate) fn can_be_dropped(&self) -> bool {
+        matches!(&self.body, Body::Live(live) if live.can_be_dropped())
+    }
+
+    /// Drops the guest, if there is one that waits. It is replayed when it is needed.
+    pub(crate) fn evict(&mut self) -> bool {
+        match &mut self.body {
+            Body::Live(live) => live.running.as_mut().is_some_and(|running| running.drop_guest()),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn view(&self) -> Option<LiveView> {
+        match &self.body {
+            Body::Live(live) => Some(live.view()),
+            _ => None,
+        }
+    }
+
+    /// Does something now, or as soon as the actor is loaded.
+    pub(crate) fn when_loaded(&mut self, io: &mut Io, act: Deferred) {
+        match &mut self.body {
+            Body::Loading(deferred) => deferred.push(act),
+            _ => act(self, io),
+        }
+    }
+
+    fn live(&mut self, act: impl FnOnce(&mut Live)) {
+        if let Body::Live(live) = &mut self.body {
+            act(live);
+            if live.failed {
+                self.body = Body::Dead;
+            }
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, io: &mut Io, delivery: Box<Delivery>) {
+        self.live(|live| live.deliver(io, delivery));
+    }
+
+    pub(crate) fn wake(&mut self, io: &mut Io) {
+        self.live(|live| live.go_on(io));
+    }
+
+    pub(crate) fn run(&mut self, io: &mut Io) {
+        self.live(|live| live.go_on(io));
+    }
+
+    pub(crate) fn arrived(&mut self, io: &mut Io, lane: Lane) {
+        self.live(|live| {
+            live.lane(lane).more = true;
+            live.go_on(io);
+        });
+    }
+
+    pub(crate) fn timer(&mut self, io: &mut Io, timer: &DueTimer) {
+        self.live(|live| live.timer(io, timer));
+    }
+
+    pub(crate) fn activity_done(&mut self, io: &mut Io, job: crate::activity::Job, attempted: crate::activity::Attempted) {
+        self.live(|live| live.activity_done(io, job, attempted));
+    }
+
+    /// Takes the result of one of the cell's own futures.
+    pub(crate) fn result(&mut self, io: &mut Io, result: CellResult) {
+        match result {
+            CellResult::Loaded(loaded) => self.loaded(io, *loaded),
+            other => self.live(|live| live.result(io, other)),
+        }
+    }
+
+    fn loaded(&mut self, io: &mut Io, loaded: Result<LoadedActor, LoadError>) {
+        let deferred = match &mut self.body {
+            Body::Loading(deferred) => mem::take(deferred),
+            _ => Vec::new(),
+        };
+        match loaded {
+            Ok(loaded) => {
+                self.body = Body::Live(Box::new(Live::new(self.address.clone(), self.generation, loaded, io)));
+                for act in deferred {
+                    act(self, io);
+                }
+                self.live(|live| live.go_on(io));
+            }
+            Err(error) => {
+                // Whoever waits is told by being dropped; the shard tries again.
+                tracing::warn!(actor = %self.address, %error, "loading the actor");
+                io.context.metrics.host_faults.inc();
+                self.body = Body::Dead;
+            }
+        }
+    }
+}
+
+impl Live {
+    fn new(address: ActorAddress, generation: u64, loaded: LoadedActor, io: &mut Io) -> Self {
+        let unread = || LaneCursor { more: true, ..LaneCursor::default() };
+        let mut live = Self {
+            address,
+            generation,
+            token: loaded.token,
+            chain: loaded.chain,
+            turn: loaded.turn,
+            state: loaded.state,
+            running: None,
+            commits: VecDeque::new(),
+            inbox: VecDeque::new(),
+            messages: unread(),
+            outcomes: unread(),
+            followers: HashMap::new(),
+            entering: HashSet::new(),
+            asking: 0,
+            blocked: false,
+            failed: false,
+        };
+        if let Some(open) = loaded.open {
+            live.resume(open, io);
+        }
+        live
+    }
+
+    /// Takes up a turn that was found unfinished.
+    fn resume(&mut self, open: OpenTurn, io: &mut Io) {
+        let OpenTurn { turn, started_seq, timers, needs_worker } = open;
+        let admission = client_admission(turn.opening().turn, &turn.opening().message);
+        let elapsed = io.context.clock.elapsed();
+        let mut running = Running::new(turn, started_seq, admission, Vec::new(), elapsed);
+        // Without work beside the journal the guest waits, and need not run to find that out again.
+        running.phase = if needs_worker { Phase::Ready } else { Phase::Waiting };
+        running.is_recorded = true;
+        self.running = Some(Box::new(running));
+        self.restart_activities(io, &timers);
+    }
+
+    fn lane(&mut self, lane: Lane) -> &mut LaneCursor {
+        match lane {
+            Lane::Messages => &mut self.messages,
+            Lane::Outcomes => &mut self.outcomes,
+        }
+    }
+
+    fn can_be_dropped(&self) -> bool {
+        let rests = self.running.as_ref().is_none_or(|running| running.can_be_dropped());
+        rests
+            && self.commits.is_empty()
+            && self.inbox.is_empty()
+            && self.asking == 0
+            && self.followers.is_empty()
+            && !self.messages.reading
+            && !self.outcomes.reading
+            && !self.outcomes.more
+            && (!self.messages.more || self.running.is_some())
+    }
+
+    /// Asks the store; the answer comes back as an event.
+    pub(crate) fn ask(&mut self, io: &mut Io, future: impl Future<Output = CellResult> + Send + 'static) {
+        self.asking += 1;
+        self.background(io, future);
+    }
+
+    /// The same for what the cell does not have to stay for.
+    pub(crate) fn background(&self, io: &mut Io, future: impl Future<Output = CellResult> + Send + 'static) {
+        let (actor, generation) = (self.address.clone(), self.generation);
+        io.later(async move { Event::Cell { actor, generation, result: future.await } });
+    }
+
+    /// Does what there is to do: the running turn, outcomes for it, or the next message.
+    pub(crate) fn go_on(&mut self, io: &mut Io) {
+        self.read_lanes(io);
+        let mut blocked = false;
+        for _ in 0..TURNS_PER_ROUND {
+            if self.failed {
+                return;
+            }
+            match &self.running {
+                Some(running) if running.phase == Phase::Ready => self.drive(io, None),
+                Some(_) => return,
+                None if blocked => return,
+                None if self.commits.len() >= COMMITS_MAX => return,
+                None => match self.inbox.pop_front() {
+                    Some(queued) => {
+                        self.begin(io, queued);
+                        blocked = self.blocked;
+                    }
+                    None => break,
+                },
+            }
+            if self.running.as_ref().is_some_and(|running| running.phase == Phase::Sliced) {
+                return;
+            }
+        }
+        if self.running.is_none() && !self.inbox.is_empty() {
+            io.runnable.push_back(self.address.clone());
+        }
+        self.read_lanes(io);
+    }
+
+    fn read_lanes(&mut self, io: &mut Io) {
+        if self.outcomes.more {
+            self.read_lane(io, Lane::Outcomes);
+        }
+        if self.messages.more && self.running.is_none() && self.inbox.is_empty() {
+            self.read_lane(io, Lane::Messages);
+        }
+    }
+
+    fn read_lane(&mut self, io: &mut Io, lane: Lane) {
+        let cursor = self.lane(lane);
+        if mem::replace(&mut cursor.reading, true) {
+            return;
+        }
+        cursor.more = false;
+        let after = cursor.read_to;
+        let (mailbox, actor) = (io.context.storage.mailbox.clone(), self.address.clone());
+        self.background(io, async move {
+            let result = mailbox.arrivals(&actor, lane, after, PAGE).await;
+            CellResult::Inbox { lane, result, limit: PAGE }
+        });
+    }
+
+    fn inbox(&mut self, io: &mut Io, lane: Lane, result: Result<Vec<Arrival>, StoreError>, limit: usize) {
+        self.lane(lane).reading = false;
+        let arrivals = match result {
+            Ok(arrivals) => arrivals,
+            Err(error) => {
+                tracing::warn!(actor = %self.address, %error, "reading the mailbox");
+                self.failed = true;
+                return;
+            }
+        };
+        if arrivals.len() == limit {
+            self.lane(lane).more = true;
+        }
+        for Arrival { position, parcel } in arrivals {
+            let cursor = self.lane(lane);
+            cursor.read_to = cursor.read_to.max(position);
+            match parcel {
+                Parcel::Message { payload, .. } => self.queue(payload, position),
+                Parcel::Outcome { step, result, payload } => {
+                    self.outcome_arrived(io, step, crate::handle::outcome_of(result, payload), position);
+                }
+            }
+        }
+        self.go_on(io);
+    }
+
+    fn queue(&mut self, payload: Payload, position: Position) {
+        match Message::decode(payload.value()) {
+            Ok(message) => {
+                let responders = self.followers.remove(&message.id).unwrap_or_default();
+                self.inbox.push_back(Queued { message, payload, position: Some(position), responders });
+            }
+            Err(error) => {
+                // Only the runtime writes envelopes, so the row is damaged. Skipping it keeps the key usable.
+                tracing::error!(actor = %self.address, position = position.0, %error, "unreadable message skipped");
+            }
+        }
+    }
+
+    fn deliver(&mut self, io: &mut Io, delivery: Box<Delivery>) {
+        match &delivery.content {
+            Some(content) if content.is_generated => self.admit(io, delivery),
+            _ => {
+                let entering = self.entering.contains(&delivery.id);
+                let running = self.running.as_ref().is_some_and(|running| running.message_id() == &delivery.id);
+                if entering && !running {
+                    // It is on its way; by the next event it will be known.
+                    io.local.push_back(Event::Deliver(delivery));
+                    return;
+                }
+                let (mailbox, actor) = (io.context.storage.mailbox.clone(), self.address.clone());
+                self.entering.insert(delivery.id.clone());
+                self.ask(io, async move {
+                    let status = mailbox.status(&actor, &delivery.id).await;
+                    CellResult::Checked { delivery, status }
+                });
+            }
+        }
+    }
+
+    fn checked(&mut self, io: &mut Io, delivery: Box<Delivery>, status: Result<Option<MessageStatus>, StoreError>) {
+        self.entering.remove(&delivery.id);
+        // A turn that has begun may not have reached the store yet.
+        let running = self.running.as_ref().filter(|running| running.message_id() == &delivery.id);
+        let status = match (status, running) {
+            (Ok(None), Some(running)) => Ok(running.admission.as_ref().map(|admission| MessageStatus {
+                body_digest: admission.body_digest,
+                turn: Some(admission.turn),
+                ended: None,
+            })),
+            (Ok(None), None) => Ok(self.committing_status(&delivery.id)),
+            (status, _) => status,
+        };
+        match status {
+            Err(error) => delivery.responders.fail(SendError::Store(error.to_string())),
+            Ok(Some(status)) => self.known(io, delivery, status),
+            Ok(None) if delivery.content.is_some() => self.admit(io, delivery),
+            Ok(None) => delivery.responders.fail(SendError::UnknownMessage(self.address.clone())),
+        }
+    }
+
+    /// A message whose id was used before: the same one again, or a mistake.
+    fn known(&mut self, io: &mut Io, delivery: Box<Delivery>, status: MessageStatus) {
+        let Delivery { id, content, mut responders, .. } = *delivery;
+        if content.is_some_and(|content| body_digest(&content.message.body) != status.body_digest) {
+            responders.fail(SendError::IdReused(id));
+            return;
+        }
+        if let (Some(turn), Some(seq)) = (status.turn, status.ended) {
+            let (storage, actor) = (io.context.storage.clone(), self.address.clone());
+            let responders = Box::new(responders);
+            self.ask(io, async move {
+                // An end that is being committed can be read only when it is durable; see `committing_status`.
+                let result = read_result(&storage, &actor, seq).await;
+                CellResult::Result { responders, turn, result }
+            });
+            return;
+        }
+        if let Some(running) = self.running.as_mut().filter(|running| *running.message_id() == id) {
+            if running.is_recorded {
+                responders.accept();
+            }
+            running.responders.push(responders);
+            self.tell_waiting();
+            return;
+        }
+        if let Some(queued) = self.inbox.iter_mut().find(|queued| queued.message.id == id) {
+            responders.accept();
+            queued.responders.push(responders);
+            return;
+        }
+        if let Some(in_flight) = self.commits.iter_mut().find(|commit| commit.ends_message(&id)) {
+            in_flight.follow(responders);
+            return;
+        }
+        responders.accept();
+        self.followers.entry(id).or_default().push(responders);
+    }
+
+    /// What an end that is not durable yet will say.
+    fn committing_status(&self, id: &MessageId) -> Option<MessageStatus> {
+        let admission = self.commits.iter().find_map(|commit| commit.admission_of(id))?;
+        Some(MessageStatus { body_digest: admission.body_digest, turn: Some(admission.turn), ended: None })
+    }
+
+    /// Takes in a new message: straight into a turn if the actor is idle, else through the mailbox.
+    fn admit(&mut self, io: &mut Io, delivery: Box<Delivery>) {
+        let Delivery { address, id, content, responders } = *delivery;
+        let Some(Content { message, is_generated }) = content else { unreachable!("checked by the caller") };
+        let payload = Payload::seal(media_type::MESSAGE, message.encode().as_bytes(), &mut io.salts);
+        let is_idle = self.running.is_none()
+            && self.inbox.is_empty()
+            && !self.messages.more
+            && !self.messages.reading
+            && self.commits.len() < COMMITS_MAX;
+        if is_idle {
+            self.begin(io, Queued { message, payload, position: None, responders: vec![responders] });
+            self.go_on(io);
+            return;
+        }
+        self.entering.insert(id.clone());
+        let new = NewMessage { id: id.clone(), body_digest: body_digest(&message.body), payload };
+        let mailbox = io.context.storage.mailbox.clone();
+        let content = Some(Content { message, is_generated });
+        let delivery = Box::new(Delivery { address, id, content, responders });
+        self.ask(io, async move {
+            let result = mailbox.enqueue(&delivery.address, new).await;
+            CellResult::Enqueued { delivery, result }
+        });
+    }
+
+    fn enqueued(&mut self, io: &mut Io, delivery: Box<Delivery>, result: Result<Enqueued, EnqueueError>) {
+        self.entering.remove(&delivery.id);
+        match result {
+            Ok(Enqueued::At(_)) => {
+                let Delivery { id, mut responders, .. } = *delivery;
+                responders.accept();
+                if let Some(queued) = self.inbox.iter_mut().find(|queued| queued.message.id == id) {
+                    queued.responders.push(responders);
+                } else {
+                    self.followers.entry(id).or_default().push(responders);
+                }
+                self.messages.more = true;
+                self.go_on(io);
+            }
+            Ok(Enqueued::Known(status)) => self.known(io, delivery, status),
+            Err(EnqueueError::Full { waiting, limit }) => delivery.responders.fail(SendError::MailboxFull { waiting, limit }),
+            Err(EnqueueError::Store(error)) => delivery.responders.fail(SendError::Store(error.to_string())),
+        }
+    }
+
+    fn result(&mut self, io: &mut Io, result: CellResult) {
+        match result {
+            CellResult::Loaded(_) => unreachable!("a cell is loaded once"),
+            CellResult::Inbox { lane, result, limit } => self.inbox(io, lane, result, limit),
+            CellResult::Committed(result) => self.committed(io, result),
+            CellResult::Checked { delivery, status } => {
+                self.asking -= 1;
+                self.checked(io, delivery, status);
+            }
+            CellResult::Enqueued { delivery, result } => {
+                self.asking -= 1;
+                self.enqueued(io, delivery, result);
+            }
+            CellResult::Module(loaded) => self.module_loaded(io, loaded),
+            CellResult::Task { turn, result } => self.task_done(io, turn, result),
+            CellResult::Retry => self.retry(io),
+            CellResult::RetryActivity { step, attempt } => self.retry_activity(io, step, attempt),
+            CellResult::Result { responders, turn, result } => {
+                self.asking -= 1;
+                match result {
+                    Ok(result) => responders.settle(Settled::Ended { turn, result }),
+                    Err(error) => responders.fail(SendError::Store(error.to_string())),
+                }
+            }
+        }
+    }
+
+    fn timer(&mut self, io: &mut Io, timer: &DueTimer) {
+        let turn = self.running.as_ref().map(|running| running.turn.opening().turn);
+        if turn == Some(timer.step.turn) {
+            self.step_timer(io, timer);
+        } else {
+            self.keep_books(io, Vec::new(), vec![TimerWrite::Clear { step: timer.step }]);
+        }
+    }
+
+    fn view(&self) -> LiveView {
+        let Some(running) = &self.running else {
+            return LiveView { stage: Stage::Idle, waiting_on: Vec::new(), is_resident: false };
+        };
+        let stage = match &running.phase {
+            Phase::Waiting => Stage::Waiting,
+            Phase::Diverged(divergence) => Stage::Diverged(divergence.clone()),
+            Phase::Backoff(fault) => Stage::Faulted(fault.clone()),
+            _ => Stage::Running,
+        };
+        LiveView { stage, waiting_on: waiting_on(&running.turn), is_resident: running.has_guest() }
+    }
+}
+
+/// What a client's message needs to be known by its id. Messages between actors need nothing.
+pub(crate) fn client_admission(turn: TurnNumber, message: &Message) -> Option<Admission> {
+    let is_client = message.sender.is_none() && message.kind == MessageKind::Call;
+    is_client.then(|| Admission {
+        id: message.id.clone(),
+        body_digest: body_digest(&message.body),
+        turn,
+        ended: None::<SequenceNumber>,
+    })
+}
+
+fn waiting_on(turn: &Turn) -> Vec<WaitingOn> {
+    use loom_machine::Work;
+    let describe = |work: &Work| match work {
+        Work::Activity { name, .. } => ("activity", name.clone()),
+        Work::Timer { due_ms } => ("timer", due_ms.to_string()),
+        Work::Call { due_ms } => ("call", due_ms.to_string()),
+        Work::Promise { token } => ("promise", token.clone()),
+    };
+    turn.outstanding()
+        .map(|outstanding| {
+            let (kind, detail) = describe(&outstanding.work);
+            WaitingOn { n: outstanding.n, kind, detail }
+        })
+        .collect()
+}

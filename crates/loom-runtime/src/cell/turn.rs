@@ -1,0 +1,671 @@
+//! The turn that runs: driving its guest, taking outcomes, ending it.
+
+use std::{collections::HashSet, time::Duration};
+
+use loom_machine::{
+    Ambient, Completion, Failure, Guest, HostFault, Opening, Outcome, Progress, Reaction, Task, Turn, Work,
+};
+use loom_storage::{Admission, DueTimer, Position, TimerRecord, TimerWrite};
+use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
+
+use super::{Live, Queued, client_admission};
+use crate::{
+    Settled,
+    activity::{self, Attempted, Job, Sliced},
+    shard::{CellResult, Io, Responders},
+};
+
+/// Due time of the row that marks an attempt under way: it never fires, and after a restart tells that the
+/// attempt was lost.
+const UNDER_WAY: u64 = i64::MAX as u64;
+/// Commit a turn's entries before they grow past this, even if its guest never waits.
+const PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A turn that is not finished.
+pub(crate) struct Running {
+    pub(crate) turn: Turn,
+    pub(crate) started_seq: SequenceNumber,
+    pub(crate) phase: Phase,
+    /// `turn-started` is durable, or on its way there.
+    pub(crate) is_recorded: bool,
+    /// What makes the client's id known; none for messages between actors.
+    pub(crate) admission: Option<Admission>,
+    pub(crate) responders: Vec<Responders>,
+    /// Mailbox rows that the next commit consumes.
+    pub(crate) taken: Vec<Position>,
+    /// Timer rows that the next commit changes beyond what the turn says.
+    pub(crate) books: Vec<TimerWrite>,
+    /// Activities under way, by step.
+    pub(crate) jobs: HashSet<u32>,
+    pub(crate) started_at: Duration,
+    guest: Option<Box<dyn Guest>>,
+    /// A pure activity that runs inside its step.
+    inner: Option<Box<dyn Guest>>,
+    faults: u32,
+}
+
+/// What a turn is about to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Run its guest, from the start or from an answer.
+    Ready,
+    /// Go on where its guest let others run.
+    Sliced,
+    /// Wait for a module.
+    Module,
+    /// Wait for the host to do something inside a step.
+    Task,
+    /// Wait for outcomes.
+    Waiting,
+    /// Try again after a fault of the host's.
+    Backoff(String),
+    /// Nothing: replay diverged.
+    Diverged(String),
+}
+
+impl Running {
+    pub(crate) fn new(
+        turn: Turn,
+        started_seq: SequenceNumber,
+        admission: Option<Admission>,
+        responders: Vec<Responders>,
+        started_at: Duration,
+    ) -> Self {
+        Self {
+            turn,
+            started_seq,
+            phase: Phase::Ready,
+            is_recorded: false,
+            admission,
+            responders,
+            taken: Vec::new(),
+            books: Vec::new(),
+            jobs: HashSet::new(),
+            started_at,
+            guest: None,
+            inner: None,
+            faults: 0,
+        }
+    }
+
+    pub(crate) fn message_id(&self) -> &MessageId {
+        &self.turn.opening().message.id
+    }
+
+    pub(crate) fn has_guest(&self) -> bool {
+        self.guest.is_some()
+    }
+
+    pub(crate) fn drop_guest(&mut self) -> bool {
+        self.phase == Phase::Waiting && self.guest.take().is_some()
+    }
+
+    pub(crate) fn can_be_dropped(&self) -> bool {
+        self.phase == Phase::Waiting
+            && self.guest.is_none()
+            && self.jobs.is_empty()
+            && self.turn.pending().is_empty()
+            && self.taken.is_empty()
+            && self.books.is_empty()
+            && !self.responders.iter().any(Responders::is_followed)
+    }
+
+    /// Whether the turn has work that only this process knows of.
+    pub(crate) fn needs_worker(&self) -> bool {
+        self.phase != Phase::Waiting
+            || self.turn.outstanding().any(|outstanding| matches!(outstanding.work, Work::Activity { .. }))
+    }
+}
+
+impl Live {
+    /// Takes a message and begins its turn.
+    pub(super) fn begin(&mut self, io: &mut Io, queued: Queued) {
+        let (namespace, actor_type) = (self.address.namespace(), self.address.actor_type());
+        let Some(target) = io.context.deployments.target(namespace, actor_type) else {
+            // It stays first in line; a deployment that runs the type wakes the actor.
+            tracing::warn!(actor = %self.address, "a message waits for a deployment that runs this type");
+            self.inbox.push_front(queued);
+            self.blocked = true;
+            return;
+        };
+        self.blocked = false;
+        let Queued { message, payload, position, responders } = queued;
+        self.turn = self.turn.next();
+        let mut seed = [0u8; 32];
+        io.salts.fill(&mut seed);
+        let admission = client_admission(self.turn, &message);
+        let opening = Opening {
+            address: self.address.clone(),
+            turn: self.turn,
+            message,
+            message_payload: payload,
+            deployment_cid: target.cid,
+            deployment: target.deployment,
+            module: target.spec.module,
+            engine: io.context.modules.sandbox().engine().to_owned(),
+            seed: Payload::seal(media_type::SEED, &seed, &mut io.salts),
+        };
+        let is_new = self.chain.next_seq.0 == 0;
+        let started_seq = if is_new { SequenceNumber(1) } else { self.chain.next_seq };
+        let turn = Turn::begin(opening, self.state.clone(), is_new, io.context.clock.now_ms());
+        let mut running = Running::new(turn, started_seq, admission, responders, io.context.clock.elapsed());
+        running.taken.extend(position);
+        self.running = Some(Box::new(running));
+    }
+
+    /// Runs the guest until it has to wait, lets others run, or ends.
+    pub(super) fn drive(&mut self, io: &mut Io, answer: Option<String>) {
+        io.resident.pop(&self.address);
+        let mut answer = answer;
+        loop {
+            let Some(running) = self.running.as_mut() else { return };
+            if running.guest.is_none() {
+                match self.start_guest(io) {
+                    Started::Yes => answer = None,
+                    Started::Later => return,
+                    Started::Failed(failure) => return self.end(io, Err(failure), 0),
+                    Started::Fault(fault) => return self.abandon(io, &fault),
+                }
+                continue;
+            }
+            if running.inner.is_some() {
+                match self.run_inner(io) {
+                    Some(finished) => answer = Some(finished),
+                    None => return,
+                }
+                continue;
+            }
+            let guest = running.guest.as_mut().expect("just looked");
+            match guest.resume(answer.take().as_deref()) {
+                Err(fault) => return self.abandon(io, &fault),
+                Ok(Progress::Yielded) => return self.slice_over(io),
+                Ok(Progress::Returned(output)) => {
+                    let fuel = guest.fuel_used();
+                    return self.end(io, Ok(output), fuel);
+                }
+                Ok(Progress::Failed(failure)) => {
+                    let fuel = guest.fuel_used();
+                    return self.end(io, Err(failure), fuel);
+                }
+                Ok(Progress::Called(request)) => match self.request(io, &request) {
+                    Some(next) => answer = Some(next),
+                    None if self.wants_inner() => {}
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn wants_inner(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.inner.is_some())
+    }
+
+    fn start_guest(&mut self, io: &mut Io) -> Started {
+        let running = self.running.as_mut().expect("a turn is driven");
+        let opening = running.turn.opening();
+        let Some(spec) = opening.deployment.actors.get(self.address.actor_type()).cloned() else {
+            return Started::Failed(Failure::new("unknown-actor-type", "the turn's deployment does not run this type"));
+        };
+        let loaded = io.context.modules.get(&opening.module);
+        let module = match loaded {
+            Some(Ok(module)) => module,
+            Some(Err(failure)) => return Started::Failed(failure),
+            None => {
+                self.load_module(io, spec.module);
+                return Started::Later;
+            }
+        };
+        match module.start(&spec.limits, &opening.message.body) {
+            Ok(guest) => {
+                running.guest = Some(guest);
+                running.inner = None;
+                running.turn.rewind();
+                if running.turn.is_replaying() {
+                    io.context.metrics.replays.inc();
+                }
+                Started::Yes
+            }
+            Err(fault) => Started::Fault(fault),
+        }
+    }
+
+    fn load_module(&mut self, io: &mut Io, cid: Cid) {
+        let running = self.running.as_mut().expect("a turn is driven");
+        running.phase = Phase::Module;
+        let modules = io.context.modules.clone();
+        self.background(io, async move { CellResult::Module(modules.load(cid).await.map(drop)) });
+    }
+
+    pub(super) fn module_loaded(&mut self, io: &mut Io, loaded: Result<(), HostFault>) {
+        let Some(running) = self.running.as_mut().filter(|running| running.phase == Phase::Module) else { return };
+        match loaded {
+            Ok(()) => {
+                running.phase = Phase::Ready;
+                self.go_on(io);
+            }
+            Err(fault) => self.abandon(io, &fault),
+        }
+    }
+
+    /// Lets the turn answer a request. None if the guest does not go on at once.
+    fn request(&mut self, io: &mut Io, request: &str) -> Option<String> {
+        let running = self.running.as_mut().expect("a turn is driven");
+        let context = io.context.clone();
+        let mut ambient = Ambient {
+            now_ms: context.clock.now_ms(),
+            salts: &mut io.salts,
+            directory: &*context.deployments,
+        };
+        let reaction = running.turn.request(request, &mut ambient);
+        self.show_logs();
+        let running = self.running.as_mut().expect("a turn is driven");
+        match reaction {
+            Err(divergence) => {
+                self.diverged(io, &divergence);
+                None
+            }
+            Ok(Reaction::Answer(answer)) => {
+                if running.turn.pending().bytes() > PENDING_BYTES_MAX {
+                    self.flush(io);
+                }
+                Some(answer)
+            }
+            Ok(Reaction::Run(task)) => self.run_task(io, task),
+            Ok(Reaction::Wait) => {
+                self.park(io);
+                None
+            }
+            Ok(Reaction::Fail(failure)) => {
+                let fuel = running.guest.as_ref().map_or(0, |guest| guest.fuel_used());
+                self.end(io, Err(failure), fuel);
+                None
+            }
+        }
+    }
+
+    fn show_logs(&mut self) {
+        let Some(running) = self.running.as_mut() else { return };
+        let turn = running.turn.opening().turn.0;
+        for line in running.turn.take_logs() {
+            let (actor, message, fields) = (&self.address, line.message, line.fields.unwrap_or_default());
+            match line.level.as_str() {
+                "error" => tracing::error!(target: "guest", %actor, turn, fields, "{message}"),
+                "warn" => tracing::warn!(target: "guest", %actor, turn, fields, "{message}"),
+                "debug" => tracing::debug!(target: "guest", %actor, turn, fields, "{message}"),
+                _ => tracing::info!(target: "guest", %actor, turn, fields, "{message}"),
+            }
+        }
+    }
+
+    /// Does a step's own work: a pure activity here and now, blobs in the background.
+    fn run_task(&mut self, io: &mut Io, task: Task) -> Option<String> {
+        let running = self.running.as_mut().expect("a turn is driven");
+        let turn = running.turn.opening().turn;
+        let blobs = io.context.storage.blobs.clone();
+        match task {
+            Task::Activity { name, input } => {
+                let spec = running.turn.opening().deployment.activities.get(&name).cloned();
+                let spec = spec.expect("the turn looked it up");
+                match io.context.modules.get(&spec.module) {
+                    // The guest is started over when the module is there; the step is not recorded yet.
+                    None => {
+                        running.guest = None;
+                        self.load_module(io, spec.module);
+                        None
+                    }
+                    Some(Err(failure)) => Some(self.finish(io, Err(&failure))),
+                    Some(Ok(module)) => match module.start(&spec.limits, &input) {
+                        Ok(inner) => {
+                            running.inner = Some(inner);
+                            io.context.metrics.activities.inc();
+                            self.run_inner(io)
+                        }
+                        Err(fault) => {
+                            self.abandon(io, &fault);
+                            None
+                        }
+                    },
+                }
+            }
+            Task::BlobGet { cid, base64 } => {
+                let is_replay = running.turn.is_replaying();
+                running.phase = Phase::Task;
+                self.background(io, async move {
+                    let result = match blobs.get(cid).await {
+                        Ok(bytes) => Ok(blob_text(&bytes, base64)),
+                        // What was there when it happened is missing from the host, not for the guest.
+                        Err(loom_storage::BlobError::NotFound(cid)) if !is_replay => {
+                            Ok(Err(Failure::new("not-found", format!("there is no blob {cid}"))))
+                        }
+                        Err(error) => Err(HostFault::Unavailable { what: format!("blob {cid}"), detail: error.to_string() }),
+                    };
+                    CellResult::Task { turn, result }
+                });
+                None
+            }
+            Task::BlobPut { bytes } => {
+                running.phase = Phase::Task;
+                self.background(io, async move {
+                    let cid = Cid::of(Codec::Raw, &bytes);
+                    let stored = blobs.put(cid, bytes.into()).await;
+                    let result = stored.map(|()| Ok(format!("\"{cid}\""))).map_err(|error| HostFault::Unavailable {
+                        what: format!("the store for blob {cid}"),
+                        detail: error.to_string(),
+                    });
+                    CellResult::Task { turn, result }
+                });
+                None
+            }
+        }
+    }
+
+    fn run_inner(&mut self, io: &mut Io) -> Option<String> {
+        let running = self.running.as_mut().expect("a turn is driven");
+        let inner = running.inner.as_mut().expect("the caller looked");
+        match activity::slice(inner.as_mut()) {
+            Sliced::More => {
+                self.slice_over(io);
+                None
+            }
+            Sliced::NeedsModule => unreachable!("it runs already"),
+            Sliced::Done(Err(fault)) => {
+                self.abandon(io, &fault);
+                None
+            }
+            Sliced::Done(Ok(result)) => {
+                running.inner = None;
+                Some(self.finish(io, result.as_deref()))
+            }
+        }
+    }
+
+    fn finish(&mut self, io: &mut Io, result: Result<&str, &Failure>) -> String {
+        let running = self.running.as_mut().expect("a turn is driven");
+        let context = io.context.clone();
+        let now_ms = context.clock.now_ms();
+        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        running.turn.finish(result, &mut ambient)
+    }
+
+    pub(super) fn task_done(&mut self, io: &mut Io, turn: TurnNumber, result: Result<Result<String, Failure>, HostFault>) {
+        let is_current = |running: &&mut Box<Running>| {
+            running.phase == Phase::Task && running.turn.opening().turn == turn && running.guest.is_some()
+        };
+        let Some(running) = self.running.as_mut().filter(is_current) else { return };
+        running.phase = Phase::Ready;
+        match result {
+            Ok(result) => {
+                let answer = self.finish(io, result.as_deref());
+                self.drive(io, Some(answer));
+                self.go_on(io);
+            }
+            Err(fault) => self.abandon(io, &fault),
+        }
+    }
+
+    /// The guest ran long enough; others get their chance. What it did so far is made durable meanwhile.
+    fn slice_over(&mut self, io: &mut Io) {
+        let running = self.running.as_mut().expect("a turn is driven");
+        running.phase = Phase::Sliced;
+        self.flush(io);
+        io.runnable.push_back(self.address.clone());
+    }
+
+    /// The guest waits: start what it asked for, make it durable, and keep the instance if there is room.
+    fn park(&mut self, io: &mut Io) {
+        let running = self.running.as_mut().expect("a turn is driven");
+        running.phase = Phase::Waiting;
+        running.faults = 0;
+        io.resident.put(self.address.clone(), io.context.clock.elapsed());
+        self.flush(io);
+        self.tell_waiting();
+    }
+
+    /// Tells those who asked for it that the turn waits for somebody outside.
+    pub(super) fn tell_waiting(&mut self) {
+        let Some(running) = self.running.as_mut() else { return };
+        if running.phase != Phase::Waiting || !running.responders.iter().any(|responders| responders.until_waiting) {
+            return;
+        }
+        let mut promises = Vec::new();
+        for outstanding in running.turn.outstanding() {
+            match outstanding.work {
+                Work::Promise { token } => promises.push(token),
+                // Something else will go on by itself.
+                _ => return,
+            }
+        }
+        let turn = running.turn.opening().turn;
+        let (told, rest): (Vec<_>, Vec<_>) =
+            running.responders.drain(..).partition(|responders| responders.until_waiting);
+        running.responders = rest;
+        let settled = told.into_iter().map(|responders| (responders, Settled::Waiting { turn, promises: promises.clone() }));
+        self.when_durable(settled.collect());
+    }
+
+    /// A fault of the host's: the attempt leaves no trace and is made again.
+    pub(super) fn abandon(&mut self, io: &mut Io, fault: &HostFault) {
+        let running = self.running.as_mut().expect("a turn is driven");
+        running.guest = None;
+        running.inner = None;
+        running.faults = running.faults.saturating_add(1);
+        running.phase = Phase::Backoff(fault.to_string());
+        io.context.metrics.host_faults.inc();
+        tracing::warn!(actor = %self.address, %fault, faults = running.faults, "attempt abandoned, trying again");
+        let settings = &io.context.settings;
+        let factor = 1u32 << (running.faults - 1).min(16);
+        let pause = settings.fault_backoff_min.saturating_mul(factor).min(settings.fault_backoff_max);
+        self.background(io, async move {
+            tokio::time::sleep(pause).await;
+            CellResult::Retry
+        });
+    }
+
+    pub(super) fn retry(&mut self, io: &mut Io) {
+        if let Some(running) = self.running.as_mut().filter(|running| matches!(running.phase, Phase::Backoff(_))) {
+            running.phase = Phase::Ready;
+            self.go_on(io);
+        }
+    }
+
+    fn diverged(&mut self, io: &mut Io, divergence: &loom_machine::Divergence) {
+        io.context.metrics.divergences.inc();
+        tracing::error!(actor = %self.address, "{divergence}");
+        let running = self.running.as_mut().expect("a turn is driven");
+        running.guest = None;
+        running.inner = None;
+        running.phase = Phase::Diverged(divergence.to_string());
+    }
+
+    /// The turn is over: everything it did becomes durable together, and only then is anybody told.
+    fn end(&mut self, io: &mut Io, result: Result<String, Failure>, fuel: u64) {
+        let running = self.running.as_mut().expect("a turn is driven");
+        running.guest = None;
+        running.inner = None;
+        let context = io.context.clone();
+        let now_ms = context.clock.now_ms();
+        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let ended = running.turn.end(result, fuel, &mut ambient);
+        self.show_logs();
+        match ended {
+            Err(divergence) => self.diverged(io, &divergence),
+            Ok((outcome, state)) => self.commit_end(io, &outcome, state),
+        }
+    }
+
+    /// A reply or a resolved promise.
+    pub(super) fn outcome_arrived(&mut self, io: &mut Io, step: StepRef, outcome: Outcome, position: Position) {
+        match self.running.as_mut().filter(|running| running.turn.opening().turn == step.turn) {
+            Some(running) => {
+                running.taken.push(position);
+                self.complete(io, step.n, outcome, 1, "");
+            }
+            None => self.keep_books(io, vec![position], Vec::new()),
+        }
+    }
+
+    /// A timer of the running turn is due.
+    pub(super) fn step_timer(&mut self, io: &mut Io, timer: &DueTimer) {
+        let n = timer.step.n;
+        let running = self.running.as_mut().expect("the caller looked");
+        match running.turn.outstanding_work(n).cloned() {
+            Some(Work::Timer { .. }) => {
+                let outcome = Outcome::seal(Ok("null"), &mut io.salts);
+                self.complete(io, n, outcome, 1, "");
+            }
+            Some(Work::Call { .. }) => {
+                let failure = Failure::new("deadline", "the call's deadline passed before a reply came");
+                let outcome = Outcome::seal(Err(&failure), &mut io.salts);
+                self.complete(io, n, outcome, 1, "");
+            }
+            Some(Work::Activity { .. }) if running.jobs.contains(&n) => {}
+            Some(Work::Activity { .. }) => self.start_activity(io, n, timer.attempts + 1),
+            Some(Work::Promise { .. }) | None => {
+                self.keep_books(io, Vec::new(), vec![TimerWrite::Clear { step: timer.step }]);
+            }
+        }
+    }
+
+    /// Records an outcome and lets the guest go on if it waited for it.
+    fn complete(&mut self, io: &mut Io, n: u32, outcome: Outcome, attempts: u32, worker: &str) {
+        let running = self.running.as_mut().expect("the caller looked");
+        let now_ms = io.context.clock.now_ms();
+        let completion = running.turn.complete(n, outcome, attempts, worker, Vec::new(), now_ms);
+        let waits = running.phase == Phase::Waiting;
+        match completion {
+            Completion::Answer(answer) if waits && running.guest.is_some() => {
+                running.phase = Phase::Ready;
+                self.drive(io, Some(answer));
+                self.go_on(io);
+            }
+            // An evicted guest is started over, and finds the outcome in the journal.
+            Completion::Answer(_) | Completion::Recorded if waits && running.guest.is_none() => {
+                running.phase = Phase::Ready;
+                self.go_on(io);
+            }
+            Completion::Answer(_) | Completion::Recorded | Completion::Ignored => self.flush(io),
+        }
+    }
+
+    /// Hands activities to the shards, now that their steps are durable (or need not be).
+    pub(super) fn start_activity(&mut self, io: &mut Io, n: u32, attempt: u32) {
+        let Some(running) = self.running.as_mut() else { return };
+        let Some(Work::Activity { name, input, retry }) = running.turn.outstanding_work(n).cloned() else { return };
+        let opening = running.turn.opening();
+        let Some(spec) = opening.deployment.activities.get(&name).cloned() else { return };
+        let step = StepRef { turn: opening.turn, n };
+        if attempt > retry.attempts_max {
+            let text = format!("the node stopped during the last of {} attempts", retry.attempts_max);
+            let outcome = Outcome::seal(Err(&Failure::new("interrupted", text)), &mut io.salts);
+            self.complete(io, n, outcome, retry.attempts_max, "");
+            return;
+        }
+        if !running.jobs.insert(n) {
+            return;
+        }
+        let job = Job { address: self.address.clone(), step, attempt, spec, input };
+        if attempt > 1 && job.spec.is_effectful() {
+            io.context.metrics.activity_retries.inc();
+            // Counted before it begins, so that a crash counts too.
+            running.books.push(TimerWrite::Set { step, due_ms: UNDER_WAY, attempts: attempt });
+            self.flush_then_run(io, job);
+        } else {
+            io.run_activity(job);
+        }
+    }
+
+    /// After a restart: activities that were under way are tried again.
+    pub(super) fn restart_activities(&mut self, io: &mut Io, timers: &[TimerRecord]) {
+        let Some(running) = self.running.as_ref() else { return };
+        let deployment = running.turn.opening().deployment.clone();
+        let lost: Vec<_> = running
+            .turn
+            .outstanding()
+            .filter_map(|outstanding| match outstanding.work {
+                Work::Activity { name, .. } => {
+                    let is_effectful = deployment.activities.get(&name).is_some_and(|spec| spec.is_effectful());
+                    let row = timers.iter().find(|timer| timer.step.n == outstanding.n);
+                    match row {
+                        _ if !is_effectful => Some((outstanding.n, 1)),
+                        None => Some((outstanding.n, 2)),
+                        Some(row) if row.due_ms == UNDER_WAY => Some((outstanding.n, row.attempts + 1)),
+                        // It waits for its next attempt, and the timer brings it.
+                        Some(_) => None,
+                    }
+                }
+                _ => None,
+            })
+            .collect();
+        for (n, attempt) in lost {
+            self.start_activity(io, n, attempt);
+        }
+    }
+
+    pub(super) fn activity_done(&mut self, io: &mut Io, job: Job, attempted: Attempted) {
+        let Some(running) = self.running.as_mut().filter(|running| running.turn.opening().turn == job.step.turn) else {
+            return;
+        };
+        let n = job.step.n;
+        let Some(Work::Activity { retry, .. }) = running.turn.outstanding_work(n).cloned() else { return };
+        if !running.jobs.remove(&n) {
+            return;
+        }
+        match attempted {
+            Err(fault) => {
+                tracing::warn!(actor = %self.address, step = %job.step, %fault, "activity abandoned, trying again");
+                io.context.metrics.host_faults.inc();
+                running.jobs.insert(n);
+                let (step, attempt) = (job.step, job.attempt);
+                let pause = io.context.settings.fault_backoff_min;
+                self.background(io, async move {
+                    tokio::time::sleep(pause).await;
+                    CellResult::RetryActivity { step, attempt }
+                });
+            }
+            Ok(Err(failure)) if failure.retryable && job.spec.is_effectful() && job.attempt < retry.attempts_max => {
+                let due_ms = io.context.clock.now_ms().saturating_add(retry.backoff_ms(job.attempt));
+                running.books.push(TimerWrite::Set { step: job.step, due_ms, attempts: job.attempt });
+                tracing::info!(actor = %self.address, step = %job.step, attempt = job.attempt, %failure, "activity will be retried");
+                self.flush(io);
+            }
+            Ok(result) => {
+                if job.attempt > 1 {
+                    running.books.push(TimerWrite::Clear { step: job.step });
+                }
+                let outcome = Outcome::seal(result.as_deref(), &mut io.salts);
+                let worker = io.context.settings.worker.clone();
+                self.complete(io, n, outcome, job.attempt, &worker);
+            }
+        }
+    }
+
+    pub(super) fn retry_activity(&mut self, io: &mut Io, step: StepRef, attempt: u32) {
+        let Some(running) = self.running.as_mut().filter(|running| running.turn.opening().turn == step.turn) else {
+            return;
+        };
+        running.jobs.remove(&step.n);
+        self.start_activity(io, step.n, attempt);
+    }
+}
+
+enum Started {
+    Yes,
+    Later,
+    Failed(Failure),
+    Fault(HostFault),
+}
+
+fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
+    let text = if base64 {
+        data_encoding::BASE64.encode(bytes)
+    } else {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Failure::new("not-utf8", "the blob is not UTF-8 text; ask for it as base64"))?;
+        text.to_owned()
+    };
+    if text.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
+        return Err(Failure::new("output-too-large", "the blob is larger than a guest can be given"));
+    }
+    Ok(serde_json::to_string(&text).expect("strings serialise"))
+}
+

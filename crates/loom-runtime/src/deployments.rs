@@ -1,0 +1,221 @@
+//! Deployments: which are active, and the manifests of those that running turns are pinned to.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, RwLock},
+};
+
+use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment};
+use loom_storage::{ActiveDeployment, BlobError, Storage, StoreError};
+use loom_types::{ActorType, Cid, Namespace};
+
+use crate::{Clock, modules::Modules};
+
+/// Why a deployment was not activated. Nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// The manifest cannot work.
+    #[error(transparent)]
+    Manifest(#[from] InvalidDeployment),
+    /// A module it names was not uploaded.
+    #[error("module {module} of {at} is not in the blob store; upload it first")]
+    MissingModule {
+        /// Where the manifest names it.
+        at: String,
+        /// The module.
+        module: Cid,
+    },
+    /// A module it names cannot run here.
+    #[error("module {module} of {at} cannot run: {failure}")]
+    UnusableModule {
+        /// Where the manifest names it.
+        at: String,
+        /// The module.
+        module: Cid,
+        /// Why.
+        failure: Failure,
+    },
+    /// A limit is more than this node gives.
+    #[error("{at}: {problem}")]
+    Limits {
+        /// Which limits.
+        at: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Another application runs this actor type.
+    #[error("actor type '{actor_type}' belongs to deployment '{owner}'")]
+    TypeTaken {
+        /// The type.
+        actor_type: String,
+        /// Who runs it.
+        owner: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The blob store failed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// The host failed.
+    #[error(transparent)]
+    Host(#[from] HostFault),
+}
+
+/// What a new turn of an actor type is pinned to.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) cid: Cid,
+    pub(crate) deployment: Arc<Deployment>,
+    pub(crate) spec: ActorSpec,
+}
+
+/// The node's view of its deployments.
+pub struct Deployments {
+    storage: Storage,
+    modules: Arc<Modules>,
+    clock: Arc<dyn Clock>,
+    active: RwLock<Active>,
+    /// Manifests by id, active or not. Few and small.
+    manifests: Mutex<HashMap<Cid, Arc<Deployment>>>,
+    /// One activation at a time, so that checks and the change are one.
+    activating: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Active {
+    by_name: HashMap<(Namespace, String), (ActiveDeployment, Arc<Deployment>)>,
+    by_type: HashMap<String, HashMap<String, Target>>,
+}
+
+impl Deployments {
+    pub(crate) fn new(storage: Storage, modules: Arc<Modules>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            storage,
+            modules,
+            clock,
+            active: RwLock::default(),
+            manifests: Mutex::default(),
+            activating: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Reads what the store says is active.
+    pub(crate) async fn restore(&self) -> Result<(), DeployError> {
+        for active in self.storage.catalog.active().await? {
+            let deployment = self.manifest(active.cid).await.map_err(DeployError::Host)?;
+            self.insert(active, deployment);
+        }
+        Ok(())
+    }
+
+    /// Checks a manifest and makes it the active one of its name. The manifest's modules must be uploaded.
+    pub async fn activate(&self, namespace: &Namespace, deployment: Deployment) -> Result<ActiveDeployment, DeployError> {
+        let _one_at_a_time = self.activating.lock().await;
+        self.check(namespace, &deployment).await?;
+        let cid = deployment.cid();
+        self.storage.blobs.put(cid, deployment.encode().into()).await?;
+        let active = ActiveDeployment {
+            namespace: namespace.clone(),
+            name: deployment.name.clone(),
+            cid,
+            activated_ms: self.clock.now_ms(),
+        };
+        self.storage.catalog.activate(active.clone()).await?;
+        self.insert(active.clone(), Arc::new(deployment));
+        Ok(active)
+    }
+
+    async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {
+        for actor_type in deployment.actors.keys() {
+            if let Some(target) = self.target(namespace.as_str(), actor_type)
+                && target.deployment.name != deployment.name
+            {
+                let owner = target.deployment.name.clone();
+                return Err(DeployError::TypeTaken { actor_type: actor_type.clone(), owner });
+            }
+        }
+        for (at, limits) in deployment.limits() {
+            self.modules.sandbox().check_limits(limits).map_err(|problem| DeployError::Limits { at, problem })?;
+        }
+        let actors = deployment.actors.iter().map(|(name, spec)| (format!("actors.{name}"), spec.module, true));
+        let activities = deployment
+            .activities
+            .iter()
+            .map(|(name, spec)| (format!("activities.{name}"), spec.module, spec.is_effectful()));
+        for (at, module, may_call) in actors.chain(activities) {
+            self.check_module(at, module, may_call).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_module(&self, at: String, module: Cid, may_call: bool) -> Result<(), DeployError> {
+        if !self.storage.blobs.has(module).await? {
+            return Err(DeployError::MissingModule { at, module });
+        }
+        let failure = match self.modules.load(module).await? {
+            Ok(compiled) if may_call || !compiled.calls_host() => return Ok(()),
+            Ok(_) => Failure::new(
+                "unknown-import",
+                "it imports loom.call, which only actors and activities with a capability may",
+            ),
+            Err(failure) => failure,
+        };
+        Err(DeployError::UnusableModule { at, module, failure })
+    }
+
+    fn insert(&self, active: ActiveDeployment, deployment: Arc<Deployment>) {
+        let mut state = self.active.write().expect("nothing panics under this lock");
+        let key = (active.namespace.clone(), active.name.clone());
+        let types = state.by_type.entry(active.namespace.to_string()).or_default();
+        types.retain(|_, target| target.deployment.name != deployment.name);
+        for (actor_type, spec) in &deployment.actors {
+            let target = Target { cid: active.cid, deployment: deployment.clone(), spec: spec.clone() };
+            types.insert(actor_type.clone(), target);
+        }
+        self.manifests.lock().expect("nothing panics under this lock").insert(active.cid, deployment.clone());
+        state.by_name.insert(key, (active, deployment));
+    }
+
+    /// What a new turn of this type runs.
+    pub(crate) fn target(&self, namespace: &str, actor_type: &str) -> Option<Target> {
+        let state = self.active.read().expect("nothing panics under this lock");
+        state.by_type.get(namespace)?.get(actor_type).cloned()
+    }
+
+    /// Active deployments of a namespace with their manifests, by name.
+    pub fn list(&self, namespace: &Namespace) -> Vec<(ActiveDeployment, Arc<Deployment>)> {
+        let state = self.active.read().expect("nothing panics under this lock");
+        let mut list: Vec<_> = state.by_name.values().filter(|(active, _)| active.namespace == *namespace).cloned().collect();
+        list.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+        list
+    }
+
+    /// Actor types of a namespace, for messages about unknown ones.
+    pub fn actor_types(&self, namespace: &Namespace) -> Vec<ActorType> {
+        let state = self.active.read().expect("nothing panics under this lock");
+        let types = state.by_type.get(namespace.as_str()).into_iter().flat_map(HashMap::keys);
+        let mut types: Vec<_> = types.filter_map(|name| name.parse().ok()).collect();
+        types.sort();
+        types
+    }
+
+    /// The manifest of a deployment that a turn is pinned to.
+    pub(crate) async fn manifest(&self, cid: Cid) -> Result<Arc<Deployment>, HostFault> {
+        if let Some(found) = self.manifests.lock().expect("nothing panics under this lock").get(&cid) {
+            return Ok(found.clone());
+        }
+        let unavailable = |detail: String| HostFault::Unavailable { what: format!("deployment {cid}"), detail };
+        let bytes = self.storage.blobs.get(cid).await.map_err(|error| unavailable(error.to_string()))?;
+        let deployment = Arc::new(Deployment::decode(&bytes).map_err(|error| unavailable(error.to_string()))?);
+        self.manifests.lock().expect("nothing panics under this lock").insert(cid, deployment.clone());
+        Ok(deployment)
+    }
+}
+
+impl Directory for Deployments {
+    fn has_actor_type(&self, namespace: &str, actor_type: &str) -> bool {
+        let state = self.active.read().expect("nothing panics under this lock");
+        state.by_type.get(namespace).is_some_and(|types| types.contains_key(actor_type))
+    }
+}

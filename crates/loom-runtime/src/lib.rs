@@ -1,0 +1,47 @@
+//! Runs actors.
+//!
+//! Actors are spread over *shards*, one thread each. A shard owns its actors: it alone appends to their
+//! journals, so turns need no locks. A turn runs until its guest waits for something outside; what it did until
+//! then is committed in one piece, and only when that is durable does anybody outside see it (the output commit
+//! rule). Waiting guests stay resident up to a limit and are otherwise replayed from the journal.
+//!
+//! ```text
+//! client ── Handle ──► shard ──► Turn ◄──► guest          (loom-machine, Sandbox)
+//!                        │  ▲
+//!                 commit │  │ durable: replies, wake-ups, activities
+//!                        ▼  │
+//!                      storage ◄── timers
+//! ```
+//!
+//! Absent on purpose: HTTP, files, any name of a backend or engine; shared mutable state between shards other
+//! than caches that may be lost.
+//!
+//! Start at [`Runtime::start`], then `shard.rs` and `cell.rs`.
+
+mod activity;
+mod cell;
+mod chain;
+mod clock;
+mod deployments;
+mod handle;
+mod load;
+mod metrics;
+mod modules;
+mod runtime;
+mod salts;
+mod settings;
+mod shard;
+mod timers;
+
+pub use self::{
+    clock::{Clock, SystemClock},
+    deployments::{DeployError, Deployments},
+    handle::{
+        ActorView, Handle, Journaled, MessageView, ReadError, ResolvePromiseError, SendError, SendOptions, Settled,
+        Stage, Ticket, WaitingOn,
+    },
+    metrics::Metrics,
+    runtime::{Runtime, StartError},
+    salts::OsSalts,
+    settings::Settings,
+};

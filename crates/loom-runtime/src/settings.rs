@@ -1,0 +1,43 @@
+//! Settings of the runtime.
+
+use std::time::Duration;
+
+/// How a node runs its actors.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of this worker, as outcomes record it (`runtime.worker`).
+    pub worker: String,
+    /// Shards, one thread each (`runtime.shards`).
+    pub shards: usize,
+    /// Instances of waiting guests kept in memory, over all shards (`runtime.resident_instances_max`). With 0
+    /// every waiting guest is dropped at once and replayed.
+    pub resident_instances_max: usize,
+    /// How long a waiting instance is kept (`runtime.resident_time`).
+    pub resident_time: Duration,
+    /// Actors kept in memory between turns, over all shards (`runtime.actors_cached_max`).
+    pub actors_cached_max: usize,
+    /// Compiled code kept in memory, in bytes (`runtime.module_cache_bytes`).
+    pub module_cache_bytes: u64,
+    /// Client requests that may be in flight at once (`runtime.requests_max`).
+    pub requests_max: usize,
+    /// Wait after the first host fault; doubles up to `fault_backoff_max` (`runtime.fault_backoff_min`).
+    pub fault_backoff_min: Duration,
+    /// Longest wait after a host fault (`runtime.fault_backoff_max`).
+    pub fault_backoff_max: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            worker: "local".into(),
+            shards: std::thread::available_parallelism().map_or(2, |cores| cores.get().min(16)),
+            resident_instances_max: 1000,
+            resident_time: Duration::from_secs(60),
+            actors_cached_max: 10_000,
+            module_cache_bytes: 256 * 1024 * 1024,
+            requests_max: 10_000,
+            fault_backoff_min: Duration::from_millis(50),
+            fault_backoff_max: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! A shard: one thread's worth of actors.
+//!
+//! [`Shard::run`] takes events one at a time and lets the actor's [`Cell`] deal with each; what takes time (the
+//! store, compiling, sleeping) is a future whose result comes back as an event. Nothing here blocks, and nothing
+//! here is shared with another shard.
+//!
+//! Channels between shards are unbounded on purpose: each event stands for a durable row or for a client's
+//! request, which are bounded by `MAILBOX_DEPTH_MAX` and `requests_max`, and two shards that wait for each
+//! other's channel would never go on.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use loom_machine::{Failure, HostFault, Message};
+use loom_storage::{
+    Arrival, CommitError, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, Storage, StoreError,
+};
+use loom_types::{ActorAddress, MessageId, StepRef, TurnNumber};
+use lru::LruCache;
+use tokio::sync::{OwnedSemaphorePermit, mpsc::{UnboundedReceiver, UnboundedSender}, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Clock, Metrics, OsSalts, SendError, Settings, Settled,
+    activity::{ActivityRun, Attempted, Job, Sliced},
+    cell::Cell,
+    deployments::Deployments,
+    handle::LiveView,
+    load::{LoadError, LoadedActor},
+    modules::Modules,
+    timers::Alarm,
+};
+
+/// Events taken before runnable guests get their slice again.
+const EVENTS_PER_ROUND: usize = 64;
+
+/// The shard that owns an actor.
+pub(crate) fn shard_of(actor: &ActorAddress, shards: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    actor.hash(&mut hasher);
+    (hasher.finish() % shards as u64) as usize
+}
+
+/// A client's message, or its wish to follow one.
+pub(crate) struct Delivery {
+    pub(crate) address: ActorAddress,
+    pub(crate) id: MessageId,
+    /// None to follow a message that was sent earlier.
+    pub(crate) content: Option<Content>,
+    pub(crate) responders: Responders,
+}
+
+/// A new message.
+pub(crate) struct Content {
+    pub(crate) message: Message,
+    /// The id is random, so nobody can have used it before.
+    pub(crate) is_generated: bool,
+}
+
+/// Whom to tell, and of what. Dropping it tells that the node is stopping.
+pub(crate) struct Responders {
+    accepted: Option<oneshot::Sender<Result<(), SendError>>>,
+    settled: Option<oneshot::Sender<Result<Settled, SendError>>>,
+    pub(crate) until_waiting: bool,
+    /// Held until the message is durable: it bounds what is in flight.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Responders {
+    pub(crate) fn new(
+        accepted: oneshot::Sender<Result<(), SendError>>,
+        settled: oneshot::Sender<Result<Settled, SendError>>,
+        until_waiting: bool,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { accepted: Some(accepted), settled: Some(settled), until_waiting, permit: Some(permit) }
+    }
+
+    // Whoever asked may be gone, so that telling fails is nobody's fault.
+
+    pub(crate) fn accept(&mut self) {
+        self.permit = None;
+        if let Some(accepted) = self.accepted.take() {
+            let _ = accepted.send(Ok(()));
+        }
+    }
+
+    pub(crate) fn settle(mut self, settled: Settled) {
+        self.accept();
+        if let Some(sender) = self.settled.take() {
+            let _ = sender.send(Ok(settled));
+        }
+    }
+
+    pub(crate) fn fail(mut self, error: SendError) {
+        if let Some(accepted) = self.accepted.take() {
+            let _ = accepted.send(Err(error.clone()));
+        }
+        if let Some(settled) = self.settled.take() {
+            let _ = settled.send(Err(error));
+        }
+    }
+
+    /// Whether anybody still listens for the result.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.settled.as_ref().is_some_and(|settled| !settled.is_closed())
+    }
+}
+
+/// What a shard is told. Results of a cell's own futures carry its generation: a cell that was dropped and
+/// loaded again does not want them.
+pub(crate) enum Event {
+    Deliver(Box<Delivery>),
+    Wake(ActorAddress),
+    Arrived(ActorAddress, Lane),
+    Timer(DueTimer),
+    Deployed,
+    Inspect(ActorAddress, oneshot::Sender<Option<LiveView>>),
+    RunActivity(Box<Job>),
+    ActivityDone { job: Box<Job>, attempted: Attempted },
+    ActivityModule { run: Box<ActivityRun>, loaded: Result<(), HostFault> },
+    Cell { actor: ActorAddress, generation: u64, result: CellResult },
+}
+
+/// Results of a cell's own futures.
+pub(crate) enum CellResult {
+    Loaded(Box<Result<LoadedActor, LoadError>>),
+    Inbox { lane: Lane, result: Result<Vec<Arrival>, StoreError>, limit: usize },
+    Committed(Result<(), CommitError>),
+    Checked { delivery: Box<Delivery>, status: Result<Option<MessageStatus>, StoreError> },
+    Enqueued { delivery: Box<Delivery>, result: Result<Enqueued, EnqueueError> },
+    Module(Result<(), HostFault>),
+    Task { turn: TurnNumber, result: Result<Result<String, Failure>, HostFault> },
+    Retry,
+    RetryActivity { step: StepRef, attempt: u32 },
+    Result { responders: Box<Responders>, turn: TurnNumber, result: Result<Result<String, Failure>, StoreError> },
+}
+
+/// What all shards share.
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    pub(crate) storage: Storage,
+    pub(crate) deployments: Arc<Deployments>,
+    pub(crate) modules: Arc<Modules>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) shards: Vec<UnboundedSender<Event>>,
+    pub(crate) alarm: Alarm,
+}
+
+impl Context {
+    pub(crate) fn tell(&self, actor: &ActorAddress, event: Event) {
+        // A shard that has stopped finds the durable row when the node starts again.
+        let _ = self.shards[shard_of(actor, self.shards.len())].send(event);
+    }
+}
+
+/// What a cell can reach of its shard.
+pub(crate) struct Io {
+    pub(crate) context: Arc<Context>,
+    pub(crate) salts: OsSalts,
+    pub(crate) local: VecDeque<Event>,
+    pub(crate) runnable: VecDeque<ActorAddress>,
+    /// Waiting guests in memory, by when they began to wait.
+    pub(crate) resident: LruCache<ActorAddress, Duration>,
+    futures: FuturesUnordered<BoxFuture<'static, Event>>,
+    next_peer: usize,
+}
+
+impl Io {
+    /// Lets a future run; its result comes back as an event.
+    pub(crate) fn later(&mut self, future: impl Future<Output = Event> + Send + 'static) {
+        self.futures.push(future.boxed());
+    }
+
+    /// Hands an activity to a shard: an effectful one to this, pure ones to each in turn.
+    pub(crate) fn run_activity(&mut self, job: Job) {
+        let peers = &self.context.shards;
+        if job.spec.is_effectful() || peers.len() == 1 {
+            self.local.push_back(Event::RunActivity(Box::new(job)));
+            return;
+        }
+        self.next_peer = (self.next_peer + 1) % peers.len();
+        // Shards stop together; what is lost then is run again after the restart.
+        let _ = peers[self.next_peer].send(Event::RunActivity(Box::new(job)));
+    }
+}
+
+/// One thread's worth of actors.
+pub(crate) struct Shard {
+    cells: HashMap<ActorAddress, Cell>,
+    /// Cells that could be dropped, least recently used first.
+    idle: LruCache<ActorAddress, ()>,
+    activities: VecDeque<ActivityRun>,
+    events: UnboundedReceiver<Event>,
+    io: Io,
+    generations: u64,
+    resident_max: usize,
+    idle_max: usize,
+}
+
+impl Shard {
+    pub(crate) fn new(context: Arc<Context>, events: UnboundedReceiver<Event>) -> Self {
+        let shards = context.shards.len();
+        // Rounded up, so that a small limit is not none at all.
+        let resident_max = context.settings.resident_instances_max.div_ceil(shards);
+        let idle_max = context.settings.actors_cached_max.div_ceil(shards);
+        let io = Io {
+            context,
+            salts: OsSalts::default(),
+            local: VecDeque::new(),
+            runnable: VecDeque::new(),
+            resident: LruCache::unbounded(),
+            futures: FuturesUnordered::new(),
+            next_peer: 0,
+        };
+        Self {
+            cells: HashMap::new(),
+            idle: LruCache::unbounded(),
+            activities: VecDeque::new(),
+            events,
+            io,
+            generations: 0,
+            resident_max,
+            idle_max,
+        }
+    }
+
+    /// Runs until told to stop, and then until what was committed is durable.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut ageing = tokio::time::interval(Duration::from_secs(1));
+        ageing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            if self.has_work() {
+                self.round();
+                // Let the clock, the signal and finished futures in.
+                tokio::task::yield_now().await;
+                while let Some(Some(event)) = self.io.futures.next().now_or_never() {
+                    self.handle(event);
+                }
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(event) = self.events.recv() => self.handle(event),
+                Some(event) = self.io.futures.next() => self.handle(event),
+                _ = ageing.tick() => self.age(),
+            }
+        }
+        self.drain().await;
+    }
+
+    fn has_work(&self) -> bool {
+        !self.io.local.is_empty()
+            || !self.io.runnable.is_empty()
+            || !self.activities.is_empty()
+            || !self.events.is_empty()
+    }
+
+    fn round(&mut self) {
+        for _ in 0..EVENTS_PER_ROUND {
+            let event = self.io.local.pop_front().or_else(|| self.events.try_recv().ok());
+            match event {
+                Some(event) => self.handle(event),
+                None => break,
+            }
+        }
+        if let Some(mut run) = self.activities.pop_front() {
+            match run.slice(&self.io.context.modules) {
+                Sliced::More => self.activities.push_back(run),
+                Sliced::NeedsModule => self.load_activity(run),
+                Sliced::Done(attempted) => self.finish_activity(run, attempted),
+            }
+        }
+        if let Some(actor) = self.io.runnable.pop_front() {
+            self.with_cell(&actor, |cell, io| cell.run(io));
+        }
+    }
+
+    fn load_activity(&mut self, run: ActivityRun) {
+        let (modules, cid) = (self.io.context.modules.clone(), run.job.spec.module);
+        self.io.later(async move {
+            let loaded = modules.load(cid).await.map(drop);
+            Event::ActivityModule { run: Box::new(run), loaded }
+        });
+    }
+
+    fn finish_activity(&mut self, run: ActivityRun, attempted: Attempted) {
+        self.io.context.metrics.activities.inc();
+        let owner = run.job.address.clone();
+        self.io.context.tell(&owner, Event::ActivityDone { job: Box::new(run.job), attempted });
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Deliver(delivery) => {
+                let actor = delivery.address.clone();
+                self.with_loaded(&actor, |cell, io| cell.deliver(io, delivery));
+            }
+            Event::Wake(actor) => self.with_loaded(&actor, Cell::wake),
+            Event::Arrived(actor, lane) => self.with_loaded(&actor, move |cell, io| cell.arrived(io, lane)),
+            Event::Timer(timer) => {
+                let actor = timer.actor.clone();
+                self.with_loaded(&actor, move |cell, io| cell.timer(io, &timer));
+            }
+            Event::Deployed => {
+                let actors: Vec<_> = self.cells.keys().cloned().collect();
+                for actor in actors {
+                    self.with_cell(&actor, |cell, io| cell.run(io));
+                }
+            }
+            Event::Inspect(actor, sender) => {
+                let view = self.cells.get(&actor).and_then(Cell::view);
+                let _ = sender.send(view);
+            }
+            Event::RunActivity(job) => self.activities.push_back(ActivityRun::new(*job)),
+            Event::ActivityModule { run, loaded } => match loaded {
+                Ok(()) => self.activities.push_back(*run),
+                Err(fault) => self.finish_activity(*run, Err(fault)),
+            },
+            Event::ActivityDone { job, attempted } => {
+                let actor = job.address.clone();
+                self.with_loaded(&actor, |cell, io| cell.activity_done(io, *job, attempted));
+            }
+            Event::Cell { actor, generation, result } => {
+                if self.cells.get(&actor).is_some_and(|cell| cell.generation() == generation) {
+                    self.with_cell(&actor, |cell, io| cell.result(io, result));
+                }
+            }
+        }
+    }
+
+    /// Lets a cell that exists do something, then looks whether it can go.
+    fn with_cell(&mut self, actor: &ActorAddress, act: impl FnOnce(&mut Cell, &mut Io)) {
+        let Some(cell) = self.cells.get_mut(actor) else { return };
+        act(cell, &mut self.io);
+        if cell.is_dead() {
+            self.remove(actor);
+            // Whatever it was doing is in the store; go on from there after a moment.
+            let wake = Event::Wake(actor.clone());
+            let pause = self.io.context.settings.fault_backoff_min;
+            self.io.later(async move {
+                tokio::time::sleep(pause).await;
+                wake
+            });
+            return;
+        }
+        if cell.can_be_dropped() {
+            self.idle.put(actor.clone(), ());
+        } else {
+            self.idle.pop(actor);
+        }
+        self.trim();
+    }
+
+    /// The same for a cell that is loaded first if need be; while it is, the act waits.
+    fn with_loaded(&mut self, actor: &ActorAddress, act: impl FnOnce(&mut Cell, &mut Io) + Send + 'static) {
+        if !self.cells.contains_key(actor) {
+            self.generations += 1;
+            let cell = Cell::load(actor.clone(), self.generations, &mut self.io);
+            self.cells.insert(actor.clone(), cell);
+            self.io.context.metrics.actors_cached.inc();
+        }
+        self.with_cell(actor, |cell, io| cell.when_loaded(io, Box::new(act)));
+    }
+
+    fn remove(&mut self, actor: &ActorAddress) {
+        self.idle.pop(actor);
+        self.io.resident.pop(actor);
+        if self.cells.remove(actor).is_some() {
+            self.io.context.metrics.actors_cached.dec();
+        }
+    }
+
+    /// Drops what is over the limits.
+    fn trim(&mut self) {
+        while self.io.resident.len() > self.resident_max {
+            let Some((actor, _)) = self.io.resident.pop_lru() else { break };
+            self.evict(&actor);
+        }
+        while self.idle.len() > self.idle_max {
+            let Some((actor, ())) = self.idle.pop_lru() else { break };
+            self.remove(&actor);
+        }
+        self.io.context.metrics.resident.set(i64::try_from(self.io.resident.len()).unwrap_or(i64::MAX));
+    }
+
+    fn evict(&mut self, actor: &ActorAddress) {
+        if let Some(cell) = self.cells.get_mut(actor)
+            && cell.evict()
+        {
+            self.io.context.metrics.evictions.inc();
+            if cell.can_be_dropped() {
+                self.idle.put(actor.clone(), ());
+            }
+        }
+    }
+
+    /// Drops instances that have waited long enough.
+    fn age(&mut self) {
+        let now = self.io.context.clock.elapsed();
+        let limit = self.io.context.settings.resident_time;
+        while self.io.resident.peek_lru().is_some_and(|(_, since)| now.saturating_sub(*since) > limit) {
+            let Some((actor, _)) = self.io.resident.pop_lru() else { break };
+            self.evict(&actor);
+        }
+        self.trim();
+    }
+
+    /// Lets commits under way become durable and tells whoever waits for them; starts nothing new.
+    async fn drain(&mut self) {
+        self.io.local.clear();
+        self.io.runnable.clear();
+        while self.cells.values().any(Cell::is_committing) {
+            match self.io.futures.next().await {
+                Some(Event::Cell { actor, generation, result: CellResult::Committed(result) }) => {
+                    let current = self.cells.get_mut(&actor).filter(|cell| cell.generation() == generation);
+                    if let Some(cell) = current {
+                        cell.result(&mut self.io, CellResult::Committed(result));
+                    }
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+    }
+}

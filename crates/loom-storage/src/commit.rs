@@ -1,0 +1,130 @@
+//! A commit: what happens to one actor, all or nothing.
+
+use loom_types::{
+    ActorAddress, Cid, FencingToken, MessageId, Payload, Resolution, Segment, SequenceNumber, StepRef, TurnNumber,
+};
+
+use crate::Position;
+
+/// Entries and everything that takes effect with them. One row in the store. Without entries it only keeps the
+/// books: attempts are counted, stale rows removed.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The actor.
+    pub actor: ActorAddress,
+    /// The right to append.
+    pub token: FencingToken,
+    /// Sequence number of the first entry in the segment.
+    pub expected_seq: SequenceNumber,
+    /// The entries and their payloads.
+    pub segment: Segment,
+    /// CID of the newest entry after this commit.
+    pub head: Cid,
+    /// Number of the newest turn.
+    pub turn: TurnNumber,
+    /// Sequence number of its `turn-started`, if it is unfinished after this commit.
+    pub open_turn: Option<SequenceNumber>,
+    /// Whether the actor has to be looked at after a restart even if nothing arrives for it: it has work that
+    /// only this process knows of.
+    pub needs_worker: bool,
+    /// What becomes of the state.
+    pub state: StateWrite,
+    /// Mailbox rows that are consumed.
+    pub taken: Vec<Position>,
+    /// Client messages, so that their ids are known from now on.
+    pub admissions: Vec<Admission>,
+    /// Messages for other actors (or this one), in program order.
+    pub messages: Vec<OutgoingMessage>,
+    /// Outcomes for other actors' steps.
+    pub outcomes: Vec<OutgoingOutcome>,
+    /// Timers set or cleared, in order. A step has at most one.
+    pub timers: Vec<TimerWrite>,
+    /// Promises that can be resolved from now on.
+    pub promises_created: Vec<NewPromise>,
+    /// Tokens that are settled.
+    pub promises_cleared: Vec<String>,
+    /// When the node made the commit, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// What becomes of an actor's state.
+#[derive(Clone, Debug)]
+pub enum StateWrite {
+    /// It stays.
+    Keep,
+    /// It becomes this payload.
+    Set(Payload),
+    /// It has none from now on.
+    Clear,
+}
+
+/// A client's message as it enters a turn, or as its turn ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The client's or a generated id.
+    pub id: MessageId,
+    /// SHA-256 of the body, so that the same id with another body is noticed.
+    pub body_digest: [u8; 32],
+    /// The turn that handles it.
+    pub turn: TurnNumber,
+    /// Sequence number of that turn's `turn-ended`, once it is there.
+    pub ended: Option<SequenceNumber>,
+}
+
+/// A message on its way to an actor's mailbox.
+#[derive(Clone, Debug)]
+pub struct OutgoingMessage {
+    /// The receiver.
+    pub to: ActorAddress,
+    /// Its id.
+    pub id: MessageId,
+    /// The envelope.
+    pub payload: Payload,
+    /// When it may be delivered (milliseconds since the Unix epoch), if not at once.
+    pub not_before_ms: Option<u64>,
+}
+
+/// An outcome on its way to an actor that waits for it.
+#[derive(Clone, Debug)]
+pub struct OutgoingOutcome {
+    /// The waiting actor.
+    pub to: ActorAddress,
+    /// Its step.
+    pub step: StepRef,
+    /// Names the payload as value or failure.
+    pub result: Resolution,
+    /// The payload.
+    pub payload: Payload,
+}
+
+/// A change to a step's timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerWrite {
+    /// Set, or replaced.
+    Set {
+        /// The step.
+        step: StepRef,
+        /// When it fires, in milliseconds since the Unix epoch.
+        due_ms: u64,
+        /// For the retry of an activity, how many attempts were made; else 0.
+        attempts: u32,
+    },
+    /// No longer needed.
+    Clear {
+        /// The step.
+        step: StepRef,
+    },
+}
+
+/// A promise to be resolved from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPromise {
+    /// Unguessable name.
+    pub token: String,
+    /// The step.
+    pub step: StepRef,
+    /// What it is about, for people.
+    pub label: Option<String>,
+    /// JSON text that goes with it.
+    pub data: Option<String>,
+}

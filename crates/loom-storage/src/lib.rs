@@ -1,0 +1,55 @@
+//! Storage ports: what Loom needs from a store, and nothing about any store.
+//!
+//! [`Journal`] is the contract everything rests on: one commit appends entries and does everything that takes
+//! effect with them, atomically, under a fencing token. [`Mailbox`] and [`Timers`] wake actors; they are never
+//! the source of truth. [`Catalog`] lists and finds; [`Blobs`] holds immutable bytes.
+//!
+//! A backend implements the ports and passes [`conformance`]. [`memory`] is the reference version.
+//!
+//! Absent on purpose: reading or changing single entries, deleting history, transactions over two actors'
+//! journals, and any notion of who is connected.
+
+mod blobs;
+mod catalog;
+mod commit;
+pub mod conformance;
+mod error;
+mod journal;
+pub mod limits;
+mod mailbox;
+pub mod memory;
+mod timers;
+
+use std::sync::Arc;
+
+pub use self::{
+    blobs::{BlobError, Blobs},
+    catalog::{ActiveDeployment, ActorSummary, Catalog, PromiseRecord},
+    commit::{Admission, Commit, NewPromise, OutgoingMessage, OutgoingOutcome, StateWrite, TimerWrite},
+    error::{BackendError, CommitError, StoreError},
+    journal::{ActorRecord, Journal, TimerRecord},
+    mailbox::{Arrival, EnqueueError, Enqueued, Lane, Mailbox, MessageStatus, NewMessage, Parcel, Position, ResolveError},
+    timers::{DueTimer, Timers},
+};
+
+/// What a store can do, where stores differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Whether commits survive the process.
+    pub durable: bool,
+}
+
+/// Every port of one node's store. Cheap to clone.
+#[derive(Clone)]
+pub struct Storage {
+    /// Journals and leases.
+    pub journal: Arc<dyn Journal>,
+    /// Mailboxes and promises.
+    pub mailbox: Arc<dyn Mailbox>,
+    /// Timers and delayed messages.
+    pub timers: Arc<dyn Timers>,
+    /// Deployments and listings.
+    pub catalog: Arc<dyn Catalog>,
+    /// Immutable bytes.
+    pub blobs: Arc<dyn Blobs>,
+}

@@ -1,0 +1,51 @@
+//! The embedded store against the shared suite, and what only it promises.
+
+use loom_store_sqlite::{OpenError, Settings, open};
+use loom_types::{Cid, Codec};
+
+#[tokio::test]
+async fn the_embedded_store_conforms() {
+    let folders = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    loom_storage::conformance::run_all(|| {
+        count.set(count.get() + 1);
+        let settings = Settings::new(folders.path().join(count.get().to_string()));
+        async move { open(&settings).unwrap() }
+    })
+    .await;
+}
+
+#[test]
+fn a_folder_has_one_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::new(folder.path());
+    let first = open(&settings).unwrap();
+    let Err(refused) = open(&settings) else { panic!("opened twice") };
+    assert!(matches!(refused, OpenError::InUse { .. }));
+    assert!(refused.to_string().contains(&format!("(process id {})", std::process::id())), "{refused}");
+    drop(first);
+    open(&settings).unwrap();
+}
+
+#[tokio::test]
+async fn tokens_grow_over_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::new(folder.path());
+    let actor = "default/t/a".parse().unwrap();
+    let first = open(&settings).unwrap().journal.acquire(&actor).await.unwrap();
+    let second = open(&settings).unwrap().journal.acquire(&actor).await.unwrap();
+    assert!(second > first);
+}
+
+#[tokio::test]
+async fn a_damaged_blob_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(&Settings::new(folder.path())).unwrap();
+    let cid = Cid::of(Codec::Raw, b"content");
+    storage.blobs.put(cid, "content".into()).await.unwrap();
+    let name = cid.to_string();
+    let path = folder.path().join("blobs").join(&name[name.len() - 2..]).join(&name);
+    std::fs::write(path, "changed").unwrap();
+    let error = storage.blobs.get(cid).await.unwrap_err();
+    assert!(error.to_string().contains("do not match"), "{error}");
+}

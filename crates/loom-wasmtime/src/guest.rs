@@ -1,0 +1,117 @@
+//! A guest as a coroutine.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+};
+
+use loom_machine::{Failure, Guest, GuestLimits, HostFault, Progress};
+
+use crate::{
+    abi::Mode,
+    failure::memory_limit,
+    host::{Exchange, lock},
+    module::Prepared,
+    run::run,
+};
+
+type Running = Pin<Box<dyn Future<Output = Result<Progress, HostFault>> + Send>>;
+
+/// An instance, or the promise of one.
+pub(crate) struct WasmtimeGuest {
+    module: Arc<Prepared>,
+    limits: GuestLimits,
+    input: Arc<str>,
+    exchange: Arc<Mutex<Exchange>>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Not begun. A guest that cannot call the host first tries to finish within a slice, without a fiber.
+    Fresh { calls_host: bool },
+    /// On a fiber.
+    Running(Running),
+    /// Over.
+    Done,
+}
+
+impl WasmtimeGuest {
+    pub(crate) fn new(module: Arc<Prepared>, limits: GuestLimits, input: String, calls_host: bool) -> Self {
+        let stage = Stage::Fresh { calls_host };
+        Self { module, limits, input: input.into(), exchange: Arc::default(), stage }
+    }
+
+    fn future(&self, mode: Mode, fuel: u64) -> impl Future<Output = Result<Progress, HostFault>> + Send + 'static {
+        run(self.module.clone(), self.limits, self.input.clone(), mode, fuel, self.exchange.clone())
+    }
+
+    /// Fails a module that cannot even begin under its limits.
+    fn check(&self) -> Result<(), Failure> {
+        if self.module.memory_bytes_min > self.limits.memory_bytes {
+            return Err(memory_limit(self.module.memory_bytes_min as usize, &self.limits));
+        }
+        if self.module.table_elements_min > self.limits.table_elements {
+            let message = format!(
+                "the module begins with {} table elements, {} are allowed (limits.table_elements)",
+                self.module.table_elements_min, self.limits.table_elements
+            );
+            return Err(Failure::new("memory-limit", message));
+        }
+        Ok(())
+    }
+
+    /// Runs a guest that cannot call the host for at most one slice. None if it needs more.
+    fn direct(&self) -> Option<Result<Progress, HostFault>> {
+        let slice = self.limits.fuel.min(self.module.shared.slice_fuel);
+        let mut future = std::pin::pin!(self.future(Mode::Direct, slice));
+        let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+            unreachable!("nothing in direct mode waits");
+        };
+        let unfinished = slice < self.limits.fuel
+            && matches!(&result, Ok(Progress::Failed(failure)) if failure.kind == "out-of-fuel");
+        // It computes the same again on a fiber: it is pure, and its fuel is counted from the start.
+        (!unfinished).then_some(result)
+    }
+
+    fn poll(&mut self) -> Result<Progress, HostFault> {
+        let Stage::Running(running) = &mut self.stage else {
+            return Err(HostFault::Host("a guest that has finished was resumed".into()));
+        };
+        match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => {
+                self.stage = Stage::Done;
+                result
+            }
+            Poll::Pending => Ok(lock(&self.exchange).request.take().map_or(Progress::Yielded, Progress::Called)),
+        }
+    }
+}
+
+impl Guest for WasmtimeGuest {
+    fn resume(&mut self, answer: Option<&str>) -> Result<Progress, HostFault> {
+        if let Some(answer) = answer {
+            lock(&self.exchange).answer = Some(answer.to_owned());
+        }
+        if let Stage::Fresh { calls_host } = self.stage {
+            if let Err(failure) = self.check() {
+                self.stage = Stage::Done;
+                return Ok(Progress::Failed(failure));
+            }
+            if !calls_host && let Some(result) = self.direct() {
+                self.stage = Stage::Done;
+                return result;
+            }
+            self.stage = Stage::Running(Box::pin(self.future(Mode::Fiber, self.limits.fuel)));
+            if !calls_host {
+                return Ok(Progress::Yielded);
+            }
+        }
+        self.poll()
+    }
+
+    fn fuel_used(&self) -> u64 {
+        lock(&self.exchange).fuel_used
+    }
+}

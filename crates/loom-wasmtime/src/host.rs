@@ -1,0 +1,242 @@
+//! What a guest can reach: `loom.call`, `env.abort`, and empty answers to the WASI that Rust's std imports.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
+
+use loom_machine::{Failure, GuestLimits};
+use wasmtime::{Caller, Engine, ExternType, Linker, Module, ResourceLimiter, Result, Val};
+
+use crate::{
+    abi::{self, Encoding, Mode},
+    failure::GuestFault,
+};
+
+/// Data of one instance's store.
+pub(crate) struct HostState {
+    pub(crate) limits: GuestLimits,
+    pub(crate) encoding: Encoding,
+    pub(crate) mode: Mode,
+    pub(crate) refused_memory: Option<usize>,
+    pub(crate) refused_table: Option<usize>,
+    pub(crate) abort: Option<Abort>,
+    pub(crate) exchange: Arc<Mutex<Exchange>>,
+}
+
+/// Where a suspended guest and its driver meet.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    pub(crate) request: Option<String>,
+    pub(crate) answer: Option<String>,
+    pub(crate) fuel_used: u64,
+}
+
+/// What the guest said when it gave up.
+#[derive(Debug)]
+pub(crate) struct Abort {
+    message: String,
+    file: String,
+    line: i32,
+    column: i32,
+}
+
+impl fmt::Display for Abort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = if self.message.is_empty() { "aborted without a message" } else { &self.message };
+        if self.file.is_empty() {
+            return f.write_str(message);
+        }
+        write!(f, "{message} at {}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+impl ResourceLimiter for HostState {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let fits = desired as u64 <= self.limits.memory_bytes;
+        if !fits {
+            self.refused_memory = Some(desired);
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let fits = desired as u64 <= self.limits.table_elements;
+        if !fits {
+            self.refused_table = Some(desired);
+        }
+        Ok(fits)
+    }
+}
+
+/// One linker per encoding; a module gets a copy with the WASI it imports.
+pub(crate) struct Linkers {
+    assemblyscript: Linker<HostState>,
+    bytes: Linker<HostState>,
+}
+
+impl Linkers {
+    pub(crate) fn new(engine: &Engine) -> Result<Self> {
+        let mut assemblyscript = Linker::new(engine);
+        assemblyscript.func_wrap("env", "abort", abort_assemblyscript)?;
+        assemblyscript.func_wrap_async("loom", "call", |mut caller: Caller<'_, HostState>, (request,): (i32,)| {
+            Box::new(async move {
+                let answer = call(&mut caller, abi::StringRef::assemblyscript(request)).await?;
+                let at = abi::write(&mut caller, &answer).await?;
+                Ok(at.pointer())
+            })
+        })?;
+        let mut bytes = Linker::new(engine);
+        bytes.func_wrap("env", "abort", abort_bytes)?;
+        bytes.func_wrap_async("loom", "call", |mut caller: Caller<'_, HostState>, (pointer, length): (i32, i32)| {
+            Box::new(async move {
+                let answer = call(&mut caller, abi::StringRef::bytes(pointer, length)).await?;
+                let at = abi::write(&mut caller, &answer).await?;
+                Ok(at.packed())
+            })
+        })?;
+        Ok(Self { assemblyscript, bytes })
+    }
+
+    /// The linker for a module, or which of its imports nobody provides.
+    pub(crate) fn for_module(&self, module: &Module, encoding: Encoding) -> Result<Linker<HostState>, Failure> {
+        let mut linker = match encoding {
+            Encoding::AssemblyScript => self.assemblyscript.clone(),
+            Encoding::Bytes => self.bytes.clone(),
+        };
+        for import in module.imports() {
+            let (from, name) = (import.module(), import.name());
+            match (from, name, import.ty()) {
+                ("loom", "call", _) | ("env", "abort", _) => {}
+                ("wasi_snapshot_preview1", _, ExternType::Func(ty)) => {
+                    wasi(&mut linker, name, ty).map_err(|error| unknown_import(from, name, &error.to_string()))?;
+                }
+                _ => return Err(unknown_import(from, name, "a guest may import loom.call and env.abort")),
+            }
+        }
+        Ok(linker)
+    }
+}
+
+fn unknown_import(module: &str, name: &str, detail: &str) -> Failure {
+    Failure::new("unknown-import", format!("the module imports {module}.{name}, which the host does not provide; {detail}"))
+}
+
+/// Hands the request to the driver and waits until it brings the answer.
+async fn call(caller: &mut Caller<'_, HostState>, request: abi::StringRef) -> Result<String> {
+    let limit = caller.data().limits.output_bytes;
+    let text = abi::read(caller, request, "request", limit)?;
+    let exchange = caller.data().exchange.clone();
+    lock(&exchange).request = Some(text);
+    let answer = poll_fn(|_| match lock(&exchange).answer.take() {
+        Some(answer) => Poll::Ready(answer),
+        None => Poll::Pending,
+    });
+    Ok(answer.await)
+}
+
+pub(crate) fn lock(exchange: &Mutex<Exchange>) -> std::sync::MutexGuard<'_, Exchange> {
+    exchange.lock().expect("nothing panics under this lock")
+}
+
+fn abort_assemblyscript(
+    mut caller: Caller<'_, HostState>,
+    message: i32,
+    file: i32,
+    line: i32,
+    column: i32,
+) -> Result<()> {
+    // Whatever cannot be read is left out: the guest is failing anyway.
+    let mut text = |pointer: i32| {
+        if pointer == 0 {
+            return String::new();
+        }
+        abi::read(&mut caller, abi::StringRef::assemblyscript(pointer), "abort message", 4096).unwrap_or_default()
+    };
+    let (message, file) = (text(message), text(file));
+    caller.data_mut().abort = Some(Abort { message, file, line, column });
+    Err(GuestFault::new("trap", "the guest aborted").into_aborted(&caller))
+}
+
+fn abort_bytes(mut caller: Caller<'_, HostState>, pointer: i32, length: i32, line: i32, column: i32) -> Result<()> {
+    let text = abi::read(&mut caller, abi::StringRef::bytes(pointer, length), "abort message", 8192).unwrap_or_default();
+    let (file, message) = text.split_once('\n').unwrap_or(("", &text));
+    let (message, file) = (message.to_owned(), file.to_owned());
+    caller.data_mut().abort = Some(Abort { message, file, line, column });
+    Err(GuestFault::new("trap", "the guest aborted").into_aborted(&caller))
+}
+
+impl GuestFault {
+    /// The same fault with the abort's own words.
+    fn into_aborted(mut self, caller: &Caller<'_, HostState>) -> wasmtime::Error {
+        if let Some(abort) = &caller.data().abort {
+            self.0 = Failure::new("trap", abort.to_string());
+        }
+        self.into()
+    }
+}
+
+/// WASI errno 52, "function not supported".
+const NOSYS: i32 = 52;
+
+/// Provides one WASI function. Nothing in it depends on the world: writing succeeds and goes nowhere, clocks
+/// stand at 0, random bytes are zeros, and everything else is not supported.
+fn wasi(linker: &mut Linker<HostState>, name: &str, ty: wasmtime::FuncType) -> Result<()> {
+    const MODULE: &str = "wasi_snapshot_preview1";
+    match name {
+        "environ_sizes_get" | "args_sizes_get" => {
+            linker.func_wrap(MODULE, name, |mut caller: Caller<'_, HostState>, count: i32, bytes: i32| -> Result<i32> {
+                abi::store(&mut caller, count, &[0; 4])?;
+                abi::store(&mut caller, bytes, &[0; 4])?;
+                Ok(0)
+            })?;
+        }
+        "environ_get" | "args_get" => {
+            linker.func_wrap(MODULE, name, |_: i32, _: i32| 0i32)?;
+        }
+        "random_get" => {
+            linker.func_wrap(MODULE, name, |mut caller: Caller<'_, HostState>, at: i32, length: i32| -> Result<i32> {
+                abi::zero(&mut caller, at, length)?;
+                Ok(0)
+            })?;
+        }
+        "clock_time_get" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                |mut caller: Caller<'_, HostState>, _: i32, _: i64, at: i32| -> Result<i32> {
+                    abi::store(&mut caller, at, &[0; 8])?;
+                    Ok(0)
+                },
+            )?;
+        }
+        "sched_yield" => {
+            linker.func_wrap(MODULE, name, || 0i32)?;
+        }
+        "fd_write" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                |mut caller: Caller<'_, HostState>, _: i32, vectors: i32, count: i32, written: i32| -> Result<i32> {
+                    let total = abi::vector_bytes(&mut caller, vectors, count)?;
+                    abi::store(&mut caller, written, &total.to_le_bytes())?;
+                    Ok(0)
+                },
+            )?;
+        }
+        "proc_exit" => {
+            linker.func_wrap(MODULE, name, |code: i32| -> Result<()> {
+                Err(GuestFault::new("trap", format!("the guest exited with code {code}")).into())
+            })?;
+        }
+        _ => {
+            linker.func_new(MODULE, name, ty, |_, _, results| {
+                results.fill(Val::I32(NOSYS));
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
