@@ -56,6 +56,26 @@ impl ActivityRun {
     }
 }
 
+/// Runs an activity on this thread, slice after slice.
+pub(crate) fn run_to_end(modules: &Modules, spec: &ActivitySpec, input: &str) -> Attempted {
+    let module = match modules.get(&spec.module) {
+        Some(Ok(module)) => module,
+        Some(Err(failure)) => return Ok(Err(failure)),
+        None => {
+            let what = format!("module {}", spec.module);
+            return Err(HostFault::Unavailable { what, detail: "it is not loaded".to_owned() });
+        }
+    };
+    let mut guest = module.start(&spec.limits, input)?;
+    loop {
+        match slice(guest.as_mut()) {
+            Sliced::More => {}
+            Sliced::NeedsModule => unreachable!("it runs already"),
+            Sliced::Done(attempted) => return attempted,
+        }
+    }
+}
+
 /// Resumes an activity's guest once, answering requests it may not make.
 pub(crate) fn slice(guest: &mut dyn Guest) -> Sliced {
     let mut answer: Option<String> = None;

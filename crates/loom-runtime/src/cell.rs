@@ -23,15 +23,13 @@ use crate::{
     SendError, Settled,
     chain::Chain,
     handle::{LiveView, Stage, WaitingOn, body_digest, read_result},
-    load::{self, LoadError, LoadedActor, OpenTurn},
+    load::{self, ARRIVALS_PAGE, LoadError, LoadedActor, OpenTurn},
     shard::{CellResult, Content, Delivery, Event, Io, Responders},
 };
 
 pub(crate) use self::turn::{Phase, Running};
 use self::commit::InFlight;
 
-/// Arrivals read at once.
-const PAGE: usize = 64;
 /// Turns one actor may run before others get their chance.
 const TURNS_PER_ROUND: usize = 16;
 /// Commits of one actor under way before its next turn waits for the first of them.
@@ -71,6 +69,8 @@ pub(crate) struct Live {
     followers: HashMap<MessageId, Vec<Responders>>,
     /// Client ids on their way into the store, so that the same id sent twice at once is noticed.
     entering: HashSet<MessageId>,
+    /// Turns of this cell whose end became durable: tells an answer of the store that is out of date.
+    ended: u64,
     /// Questions to the store that have no answer yet.
     asking: usize,
     /// The first message in line waits for a deployment that runs this type.
@@ -165,8 +165,14 @@ impl Cell {
         self.live(|live| live.go_on(io));
     }
 
+    /// Its turn in the shard's round has come.
     pub(crate) fn run(&mut self, io: &mut Io) {
-        self.live(|live| live.go_on(io));
+        self.live(|live| {
+            if let Some(running) = live.running.as_mut().filter(|running| running.phase == Phase::Sliced) {
+                running.phase = Phase::Ready;
+            }
+            live.go_on(io);
+        });
     }
 
     pub(crate) fn arrived(&mut self, io: &mut Io, lane: Lane) {
@@ -217,7 +223,6 @@ impl Cell {
 
 impl Live {
     fn new(address: ActorAddress, generation: u64, loaded: LoadedActor, io: &mut Io) -> Self {
-        let unread = || LaneCursor { more: true, ..LaneCursor::default() };
         let mut live = Self {
             address,
             generation,
@@ -228,10 +233,11 @@ impl Live {
             running: None,
             commits: VecDeque::new(),
             inbox: VecDeque::new(),
-            messages: unread(),
-            outcomes: unread(),
+            messages: LaneCursor::default(),
+            outcomes: LaneCursor::default(),
             followers: HashMap::new(),
             entering: HashSet::new(),
+            ended: 0,
             asking: 0,
             blocked: false,
             failed: false,
@@ -239,6 +245,8 @@ impl Live {
         if let Some(open) = loaded.open {
             live.resume(open, io);
         }
+        live.take(io, Lane::Outcomes, loaded.outcomes);
+        live.take(io, Lane::Messages, loaded.messages);
         live
     }
 
@@ -336,22 +344,27 @@ impl Live {
         let after = cursor.read_to;
         let (mailbox, actor) = (io.context.storage.mailbox.clone(), self.address.clone());
         self.background(io, async move {
-            let result = mailbox.arrivals(&actor, lane, after, PAGE).await;
-            CellResult::Inbox { lane, result, limit: PAGE }
+            let result = mailbox.arrivals(&actor, lane, after, ARRIVALS_PAGE).await;
+            CellResult::Inbox { lane, result }
         });
     }
 
-    fn inbox(&mut self, io: &mut Io, lane: Lane, result: Result<Vec<Arrival>, StoreError>, limit: usize) {
+    fn inbox(&mut self, io: &mut Io, lane: Lane, result: Result<Vec<Arrival>, StoreError>) {
         self.lane(lane).reading = false;
-        let arrivals = match result {
-            Ok(arrivals) => arrivals,
+        match result {
+            Ok(arrivals) => {
+                self.take(io, lane, arrivals);
+                self.go_on(io);
+            }
             Err(error) => {
                 tracing::warn!(actor = %self.address, %error, "reading the mailbox");
                 self.failed = true;
-                return;
             }
-        };
-        if arrivals.len() == limit {
+        }
+    }
+
+    fn take(&mut self, io: &mut Io, lane: Lane, arrivals: Vec<Arrival>) {
+        if arrivals.len() == ARRIVALS_PAGE {
             self.lane(lane).more = true;
         }
         for Arrival { position, parcel } in arrivals {
@@ -364,7 +377,6 @@ impl Live {
                 }
             }
         }
-        self.go_on(io);
     }
 
     fn queue(&mut self, payload: Payload, position: Position) {
@@ -393,16 +405,28 @@ impl Live {
                 }
                 let (mailbox, actor) = (io.context.storage.mailbox.clone(), self.address.clone());
                 self.entering.insert(delivery.id.clone());
+                let asked_at = self.ended;
                 self.ask(io, async move {
                     let status = mailbox.status(&actor, &delivery.id).await;
-                    CellResult::Checked { delivery, status }
+                    CellResult::Checked { delivery, status, asked_at }
                 });
             }
         }
     }
 
-    fn checked(&mut self, io: &mut Io, delivery: Box<Delivery>, status: Result<Option<MessageStatus>, StoreError>) {
+    fn checked(
+        &mut self,
+        io: &mut Io,
+        delivery: Box<Delivery>,
+        status: Result<Option<MessageStatus>, StoreError>,
+        asked_at: u64,
+    ) {
         self.entering.remove(&delivery.id);
+        if asked_at != self.ended && !matches!(&status, Ok(Some(status)) if status.ended.is_some()) {
+            // Its turn may have ended since the store was asked.
+            self.deliver(io, delivery);
+            return;
+        }
         // A turn that has begun may not have reached the store yet.
         let running = self.running.as_ref().filter(|running| running.message_id() == &delivery.id);
         let status = match (status, running) {
@@ -473,6 +497,8 @@ impl Live {
         let payload = Payload::seal(media_type::MESSAGE, message.encode().as_bytes(), &mut io.salts);
         let is_idle = self.running.is_none()
             && self.inbox.is_empty()
+            // Nor may it overtake one that is on its way into the mailbox.
+            && self.entering.is_empty()
             && !self.messages.more
             && !self.messages.reading
             && self.commits.len() < COMMITS_MAX;
@@ -495,18 +521,19 @@ impl Live {
     fn enqueued(&mut self, io: &mut Io, delivery: Box<Delivery>, result: Result<Enqueued, EnqueueError>) {
         self.entering.remove(&delivery.id);
         match result {
-            Ok(Enqueued::At(_)) => {
-                let Delivery { id, mut responders, .. } = *delivery;
+            Ok(Enqueued::At(position)) => {
+                let Delivery { address, id, mut responders, .. } = *delivery;
                 responders.accept();
-                if let Some(queued) = self.inbox.iter_mut().find(|queued| queued.message.id == id) {
-                    queued.responders.push(responders);
-                } else {
+                if position > self.messages.read_to {
                     self.followers.entry(id).or_default().push(responders);
+                    self.messages.more = true;
+                    self.go_on(io);
+                } else {
+                    // The lane was read before this answer came; its turn may even be over.
+                    self.deliver(io, Box::new(Delivery { address, id, content: None, responders }));
                 }
-                self.messages.more = true;
-                self.go_on(io);
             }
-            Ok(Enqueued::Known(status)) => self.known(io, delivery, status),
+            Ok(Enqueued::Known(_)) => self.deliver(io, delivery),
             Err(EnqueueError::Full { waiting, limit }) => delivery.responders.fail(SendError::MailboxFull { waiting, limit }),
             Err(EnqueueError::Store(error)) => delivery.responders.fail(SendError::Store(error.to_string())),
         }
@@ -515,11 +542,11 @@ impl Live {
     fn result(&mut self, io: &mut Io, result: CellResult) {
         match result {
             CellResult::Loaded(_) => unreachable!("a cell is loaded once"),
-            CellResult::Inbox { lane, result, limit } => self.inbox(io, lane, result, limit),
+            CellResult::Inbox { lane, result } => self.inbox(io, lane, result),
             CellResult::Committed(result) => self.committed(io, result),
-            CellResult::Checked { delivery, status } => {
+            CellResult::Checked { delivery, status, asked_at } => {
                 self.asking -= 1;
-                self.checked(io, delivery, status);
+                self.checked(io, delivery, status, asked_at);
             }
             CellResult::Enqueued { delivery, result } => {
                 self.asking -= 1;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use loom_machine::{Deployment, Failure, Message, MessageKind, Outcome};
+use loom_machine::{Deployment, Failure, HostFault, Message, MessageKind, Outcome};
 use loom_storage::{
     ActiveDeployment, ActorSummary, BlobError, MessageStatus, PromiseRecord, ResolveError, Storage, StoreError,
 };
@@ -14,9 +14,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    DeployError, Metrics, OsSalts,
+    DeployError, Metrics, OsSalts, activity,
     deployments::Deployments,
     load,
+    modules::Modules,
     shard::{Content, Delivery, Event, Responders, shard_of},
 };
 
@@ -30,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) shards: Vec<UnboundedSender<Event>>,
     pub(crate) storage: Storage,
     pub(crate) deployments: Arc<Deployments>,
+    pub(crate) modules: Arc<Modules>,
     pub(crate) metrics: Metrics,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
@@ -407,6 +409,19 @@ impl Handle {
     /// Active deployments of a namespace.
     pub fn deployments(&self, namespace: &Namespace) -> Vec<(ActiveDeployment, Arc<Deployment>)> {
         self.inner.deployments.list(namespace)
+    }
+
+    /// Runs a pure activity once, on this thread and without a journal, just as a turn would: for trying out and
+    /// for measuring. Its module must be loaded, as activating a deployment sees to.
+    pub fn try_activity(
+        &self,
+        deployment: &Deployment,
+        name: &str,
+        input: &str,
+    ) -> Result<Result<String, Failure>, HostFault> {
+        let unknown = || Failure::new("unknown-activity", format!("deployment '{}' has no activity '{name}'", deployment.name));
+        let Some(spec) = deployment.activities.get(name) else { return Ok(Err(unknown())) };
+        activity::run_to_end(&self.inner.modules, spec, input)
     }
 
     /// Stores a blob and names it.

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 
 use loom_machine::{CorruptTurn, HostFault, Turn};
-use loom_storage::{Storage, StoreError, TimerRecord};
+use loom_storage::{Arrival, Lane, Position, Storage, StoreError, TimerRecord};
 use loom_types::{ActorAddress, Cid, Entry, FencingToken, Payload, Segment, SequenceNumber, TurnNumber};
 
 use crate::{chain::Chain, deployments::Deployments};
+
+/// Arrivals read at once.
+pub(crate) const ARRIVALS_PAGE: usize = 64;
 
 /// An actor as the store has it.
 pub(crate) struct LoadedActor {
@@ -15,6 +18,9 @@ pub(crate) struct LoadedActor {
     pub(crate) turn: TurnNumber,
     pub(crate) state: Option<Payload>,
     pub(crate) open: Option<OpenTurn>,
+    /// The first page of each lane of the mailbox.
+    pub(crate) messages: Vec<Arrival>,
+    pub(crate) outcomes: Vec<Arrival>,
 }
 
 /// A turn that is not finished.
@@ -44,9 +50,12 @@ pub(crate) async fn load(
     actor: &ActorAddress,
 ) -> Result<LoadedActor, LoadError> {
     let token = storage.journal.acquire(actor).await?;
-    let Some(record) = storage.journal.load(actor).await? else {
+    let record = storage.journal.load(actor).await?;
+    let messages = storage.mailbox.arrivals(actor, Lane::Messages, Position(0), ARRIVALS_PAGE).await?;
+    let outcomes = storage.mailbox.arrivals(actor, Lane::Outcomes, Position(0), ARRIVALS_PAGE).await?;
+    let Some(record) = record else {
         let chain = Chain { next_seq: SequenceNumber(0), head: None };
-        return Ok(LoadedActor { token, chain, turn: TurnNumber(0), state: None, open: None });
+        return Ok(LoadedActor { token, chain, turn: TurnNumber(0), state: None, open: None, messages, outcomes });
     };
     let open = match record.open_turn {
         None => None,
@@ -63,7 +72,7 @@ pub(crate) async fn load(
         }
     };
     let chain = Chain { next_seq: record.next_seq, head: Some(record.head) };
-    Ok(LoadedActor { token, chain, turn: record.turn, state: record.state, open })
+    Ok(LoadedActor { token, chain, turn: record.turn, state: record.state, open, messages, outcomes })
 }
 
 async fn read_turn(

@@ -62,7 +62,7 @@ impl Runtime {
             settings,
             storage: storage.clone(),
             deployments: deployments.clone(),
-            modules,
+            modules: modules.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             shards: senders.clone(),
@@ -83,7 +83,7 @@ impl Runtime {
         tasks.spawn(wake_all(storage.clone(), senders.clone(), stop.clone()));
         tasks.close();
         let requests = Arc::new(Semaphore::new(requests_max));
-        let inner = Inner { shards: senders, storage, deployments, metrics, requests, requests_max };
+        let inner = Inner { shards: senders, storage, deployments, modules, metrics, requests, requests_max };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, stop, shards, tasks })
     }
 

@@ -130,9 +130,9 @@ pub(crate) enum Event {
 /// Results of a cell's own futures.
 pub(crate) enum CellResult {
     Loaded(Box<Result<LoadedActor, LoadError>>),
-    Inbox { lane: Lane, result: Result<Vec<Arrival>, StoreError>, limit: usize },
+    Inbox { lane: Lane, result: Result<Vec<Arrival>, StoreError> },
     Committed(Result<(), CommitError>),
-    Checked { delivery: Box<Delivery>, status: Result<Option<MessageStatus>, StoreError> },
+    Checked { delivery: Box<Delivery>, status: Result<Option<MessageStatus>, StoreError>, asked_at: u64 },
     Enqueued { delivery: Box<Delivery>, result: Result<Enqueued, EnqueueError> },
     Module(Result<(), HostFault>),
     Task { turn: TurnNumber, result: Result<Result<String, Failure>, HostFault> },

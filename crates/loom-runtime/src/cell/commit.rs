@@ -269,6 +269,7 @@ impl Live {
         metrics.entries.inc_by(in_flight.entries);
         metrics.steps.inc_by(in_flight.steps);
         if let Some((_, outcome)) = &in_flight.ended {
+            self.ended += 1;
             metrics.turns_ended.inc();
             if matches!(outcome, Outcome::Err(_)) {
                 metrics.turns_failed.inc();

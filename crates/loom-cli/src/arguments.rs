@@ -1,0 +1,322 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::target::TargetArguments;
+
+/// Durable WASM actors with a verifiable journal
+#[derive(Debug, Parser)]
+#[command(name = "loom", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a node on this machine, with its data in a folder
+    Dev(Dev),
+    /// Upload the modules of DIR/loom.toml and activate the deployment
+    Deploy(Deploy),
+    /// Send a message to an actor and wait for the reply
+    Call(Call),
+    /// Send a message to an actor and return when it is durable
+    Send(Send),
+    /// List actors, or what waits for people
+    Ps(Ps),
+    /// Show what one actor is doing
+    Show(Show),
+    /// Show an actor's journal
+    Journal(Journal),
+    /// Print an actor's state
+    State(ActorOnly),
+    /// List and settle promises: approvals and other things people decide
+    #[command(subcommand)]
+    Promise(Promise),
+    /// Store and read blobs
+    #[command(subcommand)]
+    Blob(Blob),
+    /// Write an actor's modules, state and journal to a folder
+    Export(Export),
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(Bench),
+    /// See it work
+    #[command(subcommand)]
+    Demo(Demo),
+}
+
+impl Command {
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self, Command::Dev(_))
+    }
+}
+
+/// `loom dev`
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// Data folder; made if missing
+    #[arg(long, env = "LOOM_DATA", default_value = ".loom", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Address to listen on (loopback only)
+    #[arg(long, env = "LOOM_LISTEN", default_value = "127.0.0.1:4100")]
+    pub listen: SocketAddr,
+    /// Waiting instances kept in memory; 0 replays every one that is needed again
+    #[arg(long, default_value_t = loom_runtime::Settings::default().resident_instances_max, value_name = "N")]
+    pub resident_instances_max: usize,
+    /// Threads that run actors [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<usize>,
+}
+
+/// `loom deploy`
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Folder with loom.toml
+    pub folder: PathBuf,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom call`
+#[derive(Debug, Args)]
+pub struct Call {
+    /// TYPE/KEY
+    pub actor: String,
+    /// JSON text, or - for standard input
+    #[arg(default_value = "null")]
+    pub body: String,
+    /// Your own id for the message: sending again under it is safe
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Give up waiting after this many seconds (the message is handled all the same)
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub timeout: u64,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object with the message's id and turn beside the reply
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom send`
+#[derive(Debug, Args)]
+pub struct Send {
+    /// TYPE/KEY
+    pub actor: String,
+    /// JSON text, or - for standard input
+    #[arg(default_value = "null")]
+    pub body: String,
+    /// Your own id for the message: sending again under it is safe
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom ps`
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Only actors of this type
+    #[arg(long, value_name = "TYPE")]
+    pub r#type: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub limit: usize,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// TYPE/KEY
+    pub actor: String,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom journal`
+#[derive(Debug, Args)]
+pub struct Journal {
+    /// TYPE/KEY
+    pub actor: String,
+    /// Only this turn
+    #[arg(long, value_name = "N")]
+    pub turn: Option<u64>,
+    /// Do not shorten values
+    #[arg(long)]
+    pub full: bool,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object per entry, with every payload
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands that need nothing but an actor.
+#[derive(Debug, Args)]
+pub struct ActorOnly {
+    /// TYPE/KEY
+    pub actor: String,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print JSON (the state is JSON either way)
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom promise`
+#[derive(Debug, Subcommand)]
+pub enum Promise {
+    /// List what waits for people
+    List {
+        #[command(flatten)]
+        target: TargetArguments,
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Settle a promise with a value
+    Resolve {
+        /// The promise's token
+        token: String,
+        /// JSON text, or - for standard input
+        value: String,
+        #[command(flatten)]
+        target: TargetArguments,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Settle a promise with an error
+    Reject {
+        /// The promise's token
+        token: String,
+        /// Why
+        message: String,
+        #[command(flatten)]
+        target: TargetArguments,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `loom blob`
+#[derive(Debug, Subcommand)]
+pub enum Blob {
+    /// Store a file and print its CID
+    Put {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        target: TargetArguments,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a blob's bytes to stdout or a file
+    Get {
+        /// Its name
+        cid: String,
+        /// Where to write
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+}
+
+/// `loom export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// TYPE/KEY
+    pub actor: String,
+    /// Folder to write to; made if missing
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom bench`
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Fresh-instance calls of a pure activity through the runtime, beside bare Wasmtime
+    Activity {
+        /// Module to call [default: the 6 KB AssemblyScript counter]
+        #[arg(long, value_name = "FILE")]
+        module: Option<PathBuf>,
+        /// Its input
+        #[arg(long, default_value = r#"{"count":41,"increment":1}"#, value_name = "JSON")]
+        input: String,
+        /// Seconds per measurement
+        #[arg(long, default_value_t = 3, value_name = "N")]
+        seconds: u64,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Workflows of ten pure steps, each acknowledged when durable (load A-pure)
+    Steps {
+        /// Clients that submit and wait
+        #[arg(long, default_value = "1,16,128", value_delimiter = ',', value_name = "N,…")]
+        clients: Vec<usize>,
+        /// Seconds per number of clients
+        #[arg(long, default_value_t = 5, value_name = "N")]
+        seconds: u64,
+        /// Data folder [default: a scratch folder]
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `loom demo`
+#[derive(Debug, Subcommand)]
+pub enum Demo {
+    /// Review mortgage applications with WASM actors
+    LoanReview(LoanReview),
+}
+
+/// `loom demo loan-review`
+#[derive(Debug, Args)]
+pub struct LoanReview {
+    /// Applications in the public HMDA schema, CSV or JSON lines [default: 1,000 synthetic ones]
+    #[arg(long, value_name = "FILE")]
+    pub applications: Option<PathBuf>,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
+    /// Keep the data here [default: a scratch folder]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Applications in review at once
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    pub concurrency: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}

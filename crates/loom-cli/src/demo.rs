@@ -1,0 +1,6 @@
+//! Demonstrations: real workloads on an embedded node.
+
+mod loan_review;
+mod report;
+
+pub(crate) use self::loan_review::loan_review;

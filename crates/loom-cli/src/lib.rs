@@ -1,0 +1,41 @@
+//! The composition root: arguments become settings, settings become components, components become a node.
+//!
+//! Data goes to stdout, everything else to stderr. An error ends with its stable code and, where there is
+//! something to do about it, one `hint:` line.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
+
+mod arguments;
+mod commands;
+mod demo;
+mod error;
+mod manifest;
+mod node;
+mod output;
+mod target;
+
+use std::process::ExitCode;
+
+pub use self::{
+    arguments::Arguments,
+    error::CliError,
+    node::{Node, NodeSettings},
+};
+
+/// Runs the program and says how it went.
+pub fn run(arguments: Arguments) -> ExitCode {
+    output::start_logging(arguments.command.is_server());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(commands::run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}

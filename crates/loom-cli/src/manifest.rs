@@ -1,0 +1,84 @@
+//! `loom.toml`: a deployment as people write it, with modules as files.
+
+use std::{collections::BTreeMap, path::Path};
+
+use loom_client::{Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
+use serde::Deserialize;
+
+use crate::CliError;
+
+/// The file's name.
+pub(crate) const FILE: &str = "loom.toml";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    name: String,
+    #[serde(default)]
+    actors: BTreeMap<String, Actor>,
+    #[serde(default)]
+    activities: BTreeMap<String, Activity>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Actor {
+    module: String,
+    #[serde(default)]
+    limits: Limits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Activity {
+    module: String,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    capabilities: Vec<String>,
+    #[serde(default)]
+    retry: RetryPolicy,
+}
+
+/// A manifest whose modules are still files.
+#[derive(Debug)]
+pub(crate) struct Unresolved(Source);
+
+impl Unresolved {
+    /// Reads `folder/loom.toml`.
+    pub(crate) fn read(folder: &Path) -> Result<Self, CliError> {
+        let path = folder.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            CliError::file(&path, error).hint("a deployment is a folder with a loom.toml; examples/loan-review has one")
+        })?;
+        Self::parse(&text).map_err(|error| CliError::new("config-invalid", format!("{}: {error}", path.display())))
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text).map(Self)
+    }
+
+    /// Every module file it names, once.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let actors = self.0.actors.values().map(|actor| &actor.module);
+        let mut files: Vec<_> = actors.chain(self.0.activities.values().map(|activity| &activity.module)).cloned().collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    /// The manifest, with the CIDs that the files turned out to have.
+    pub(crate) fn resolve(self, cids: &BTreeMap<String, String>) -> Manifest {
+        let Source { name, actors, activities } = self.0;
+        let cid = |file: &String| cids.get(file).cloned().unwrap_or_default();
+        let actors = actors.into_iter().map(|(name, actor)| {
+            let module = cid(&actor.module);
+            (name, ManifestActor { module, limits: actor.limits })
+        });
+        let activities = activities.into_iter().map(|(name, activity)| {
+            let Activity { module, limits, capabilities, retry } = activity;
+            (name, ManifestActivity { module: cid(&module), limits, capabilities, retry })
+        });
+        Manifest { name, actors: actors.collect(), activities: activities.collect() }
+    }
+}

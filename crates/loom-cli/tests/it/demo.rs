@@ -1,0 +1,115 @@
+//! The loan-review demo: its numbers are the journal's numbers.
+
+use std::{collections::BTreeMap, path::Path};
+
+use loom_cli::{Node, NodeSettings};
+use loom_types::{EntryBody, Namespace, SequenceNumber, TurnResult};
+use serde_json::Value;
+
+use crate::process::stdout;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_number_of_the_demo_can_be_recomputed_from_the_journal() {
+    check(&[]).await;
+}
+
+/// The same on real applications, where they are at hand: `LOOM_TEST_DATA` names the folder they are in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn real_applications_are_reviewed() {
+    let Some(folder) = std::env::var_os("LOOM_TEST_DATA") else {
+        eprintln!("LOOM_TEST_DATA is not set: real applications are not at hand, nothing is checked here");
+        return;
+    };
+    for file in ["hmda/applications.csv", "hmda/full_schema.csv"] {
+        let path = Path::new(&folder).join(file);
+        // Tests run in their crate's folder; the variable is relative to the project.
+        let path = if path.is_relative() { Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path) } else { path };
+        check(&["--applications", path.to_str().unwrap(), "--count", "900"]).await;
+    }
+}
+
+async fn check(arguments: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let report = stdout(&[&["demo", "loan-review", "--json", "--data", data], arguments].concat());
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let number = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("{name} in {report}"));
+    assert_eq!(number("decided"), number("approved") + number("denied") + number("referred"));
+    assert_eq!(number("applications"), number("decided") + number("rejected"));
+    assert_eq!(report["portfolio_agrees"], true);
+    assert!(report["agreement"].as_f64().unwrap() > report["baseline"].as_f64().unwrap(), "{report}");
+
+    let node = Node::start(NodeSettings::new(folder.path())).await.unwrap();
+    let (mut decisions, mut reasons) = (BTreeMap::<String, u64>::new(), BTreeMap::<String, u64>::new());
+    let mut after = None;
+    loop {
+        let page = node.handle().actors(&Namespace::default(), Some("loan-review"), after.as_ref(), 500).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.address.clone());
+        for actor in page {
+            let (decision, why) = decision(&node, &actor.address).await;
+            *decisions.entry(decision).or_default() += 1;
+            for id in why {
+                *reasons.entry(id).or_default() += 1;
+            }
+        }
+    }
+    node.shutdown().await;
+    let counted = |name: &str| decisions.get(name).copied().unwrap_or(0);
+    assert_eq!(
+        (counted("approve"), counted("deny"), counted("referred"), counted("failed")),
+        (number("approved"), number("denied"), number("referred"), number("rejected"))
+    );
+    let reported: BTreeMap<String, u64> = serde_json::from_value(report["reasons"].clone()).unwrap();
+    assert_eq!(reasons, reported);
+}
+
+/// The decision and its reasons, from the actor's journal alone.
+async fn decision(node: &Node, actor: &loom_types::ActorAddress) -> (String, Vec<String>) {
+    let entries = node.handle().journal(actor, SequenceNumber(0)).await.unwrap();
+    let ids = |reasons: &Value| -> Vec<String> {
+        let reasons = reasons.as_array().into_iter().flatten();
+        reasons.filter_map(|reason| reason["id"].as_str().map(str::to_owned)).collect()
+    };
+    let value = |index: usize, role: &str| -> Value {
+        let payloads = &entries[index].payloads;
+        let payload = payloads.iter().find(|(found, ..)| *found == role).and_then(|(_, _, payload)| payload.as_ref());
+        serde_json::from_slice(payload.unwrap().value()).unwrap()
+    };
+    let last = entries.len() - 1;
+    match &entries[last].entry.body {
+        EntryBody::TurnEnded { result: TurnResult::Reply(_), .. } => {
+            let reply = value(last, "reply");
+            (reply["decision"].as_str().unwrap().to_owned(), ids(&reply["reasons"]))
+        }
+        EntryBody::TurnEnded { result: TurnResult::Failure(_), .. } => ("failed".to_owned(), Vec::new()),
+        EntryBody::Step { op, .. } if op == "promise.create" => {
+            ("referred".to_owned(), ids(&value(last, "request")["data"]["reasons"]))
+        }
+        body => panic!("{actor} ends in {body:?}"),
+    }
+}
+
+/// A CSV that gives no reason to trust it.
+#[test]
+fn malformed_rows_are_counted_by_name_and_stop_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("applications.csv");
+    let header = "application_id,lei,state_code,approved,loan_type,loan_purpose,occupancy_type,loan_amount,property_value,\
+        combined_loan_to_value_ratio,income,debt_to_income_ratio,derived_race";
+    let rows = [
+        "B1,SYNTHETICLENDER00001,TX,1,1,1,1,105000,155000,70,80,36,",
+        "B2,SYNTHETICLENDER00001,TX,1,1,1,1,105000,155000,70,80,36,White",
+        "B3,SYNTHETICLENDER00001,TX,1,1,1,1,lots,155000,70,80,36,",
+        "B4,too,few",
+        "B1,SYNTHETICLENDER00001,TX,1,1,1,1,105000,155000,70,80,36,",
+        "\"B5",
+        "B6,SYNTHETICLENDER00001,TX,1,1,1,1,105000,155000,70,80,<20%,",
+    ];
+    std::fs::write(&file, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+    let report = stdout(&["demo", "loan-review", "--json", "--applications", file.to_str().unwrap()]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((report["applications"].as_u64(), report["rejected"].as_u64()), (Some(7), Some(5)), "{report}");
+    assert_eq!(report["rejected_by_code"]["protected-attribute"], 1, "{report}");
+    assert_eq!(report["rejected_by_code"]["malformed-application"], 1, "{report}");
+}

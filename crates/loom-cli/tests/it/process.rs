@@ -1,0 +1,111 @@
+//! Running the binary.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use loom_client::Client;
+
+/// Longest wait for anything; passing tests never get near it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) fn loom() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loom"));
+    command.env("RUST_BACKTRACE", "0").env_remove("LOOM_URL").env_remove("LOOM_DATA").env_remove("LOOM_LISTEN");
+    command
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    loom().args(arguments).output().unwrap()
+}
+
+/// Runs it, insists that it succeeds, and gives what it printed.
+pub(crate) fn stdout(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "loom {arguments:?} failed: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A `loom dev` process. Dropping it kills it.
+pub(crate) struct Dev {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Dev {
+    pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
+        let mut child = loom()
+            .args(["dev", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .args(arguments)
+            .env("LOOM_LOG", "error")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut seen = Vec::new();
+        let url = loop {
+            let Some(line) = lines.next() else { panic!("loom dev ended: {seen:?}") };
+            let line = line.unwrap();
+            if let Some((_, url)) = line.split_once("listens on ") {
+                break url.to_owned();
+            }
+            seen.push(line);
+        };
+        // Whatever else it says must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// SIGKILL, and wait until the process is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and wait for a clean exit.
+    pub(crate) fn terminate(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "a clean exit");
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        // It may have been waited for already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The tests' deployment: the probe under two names, echo as a pure and as an effectful activity.
+pub(crate) fn deployment(folder: &Path) -> std::path::PathBuf {
+    let prebuilt = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/prebuilt").canonicalize().unwrap();
+    let prebuilt = prebuilt.display();
+    let manifest = format!(
+        r#"name = "tests"
+[actors.probe]
+module = "{prebuilt}/probe.wasm"
+[actors.other]
+module = "{prebuilt}/probe.wasm"
+limits = {{ fuel = 50000000 }}
+[activities.echo]
+module = "{prebuilt}/echo.wasm"
+[activities.effect]
+module = "{prebuilt}/echo.wasm"
+capabilities = ["http"]
+"#
+    );
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("loom.toml"), manifest).unwrap();
+    folder.to_owned()
+}

@@ -1,0 +1,210 @@
+//! A typed client.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    Accepted, Actor, ActorSummary, Blob, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID, Manifest, Page, Problem,
+    Promise, Settled, Settlement, TURN,
+};
+
+/// How much longer than its own wait a request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers at the address.
+    #[error("cannot reach {url}")]
+    Unreachable {
+        /// The server.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The server says no.
+    #[error("{}", .0.detail)]
+    Problem(Box<Problem>),
+    /// The answer makes no sense.
+    #[error("the server's answer is not understood: {0}")]
+    Unexpected(String),
+}
+
+/// A message to be sent.
+#[derive(Clone, Debug, Default)]
+pub struct SendMessage {
+    /// JSON text.
+    pub body: String,
+    /// The client's own id; sending again under it is safe.
+    pub id: Option<String>,
+    /// How long to wait for the reply; none to return as soon as the message is durable.
+    pub wait: Option<Duration>,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub enum Answered {
+    /// The reply.
+    Reply {
+        /// The message.
+        id: String,
+        /// The turn that made it.
+        turn: u64,
+        /// JSON text.
+        reply: String,
+    },
+    /// Durable, but not answered yet.
+    Accepted(Accepted),
+}
+
+/// A connection to one node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Client {
+    /// A client for the node at `url`, such as `http://127.0.0.1:4100`.
+    pub fn new(url: &str) -> Self {
+        Self { http: reqwest::Client::new(), url: url.trim_end_matches('/').to_owned() }
+    }
+
+    /// The node's address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).timeout(PATIENCE)
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let unreachable = |source| ClientError::Unreachable { url: self.url.clone(), source };
+        let response = request.send().await.map_err(unreachable)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        match serde_json::from_str(&text) {
+            Ok(problem) => Err(ClientError::Problem(Box::new(problem))),
+            Err(_) => Err(ClientError::Unexpected(format!("{status}: {}", text.chars().take(200).collect::<String>()))),
+        }
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let text = self.text(request).await?;
+        serde_json::from_str(&text).map_err(|error| ClientError::Unexpected(error.to_string()))
+    }
+
+    async fn text(&self, request: RequestBuilder) -> Result<String, ClientError> {
+        let response = self.answer(request).await?;
+        response.text().await.map_err(|error| ClientError::Unexpected(error.to_string()))
+    }
+
+    /// Sends a message to `type/key`.
+    pub async fn send(&self, actor: &str, message: SendMessage) -> Result<Answered, ClientError> {
+        let SendMessage { body, id, wait } = message;
+        let mut request = self
+            .request(Method::POST, &format!("/v1/actors/{actor}/messages"))
+            .header("content-type", "application/json")
+            .body(body);
+        if let Some(id) = id {
+            request = request.header(IDEMPOTENCY_KEY, id);
+        }
+        self.waited(request, wait).await
+    }
+
+    /// Asks again for the reply to a message.
+    pub async fn follow(&self, actor: &str, id: &str, wait: Option<Duration>) -> Result<Answered, ClientError> {
+        self.waited(self.request(Method::GET, &format!("/v1/actors/{actor}/messages/{id}")), wait).await
+    }
+
+    async fn waited(&self, request: RequestBuilder, wait: Option<Duration>) -> Result<Answered, ClientError> {
+        let request = match wait {
+            Some(wait) => request.query(&[("wait", format!("{}ms", wait.as_millis()))]).timeout(wait + PATIENCE),
+            None => request,
+        };
+        let response = self.answer(request).await?;
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (id, turn) = (header(MESSAGE_ID), header(TURN));
+        let status = response.status();
+        let text = response.text().await.map_err(|error| ClientError::Unexpected(error.to_string()))?;
+        if status == StatusCode::ACCEPTED {
+            let accepted = serde_json::from_str(&text).map_err(|error| ClientError::Unexpected(error.to_string()))?;
+            return Ok(Answered::Accepted(accepted));
+        }
+        let missing = || ClientError::Unexpected("a reply came without its headers".to_owned());
+        let turn = turn.and_then(|turn| turn.parse().ok()).ok_or_else(missing)?;
+        Ok(Answered::Reply { id: id.ok_or_else(missing)?, turn, reply: text })
+    }
+
+    /// A page of actors.
+    pub async fn actors(&self, actor_type: Option<&str>, after: Option<&str>) -> Result<Page<ActorSummary>, ClientError> {
+        let query: Vec<_> = [("type", actor_type), ("after", after)]
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| (name, value)))
+            .collect();
+        self.json(self.request(Method::GET, "/v1/actors").query(&query)).await
+    }
+
+    /// One actor.
+    pub async fn actor(&self, actor: &str) -> Result<Actor, ClientError> {
+        self.json(self.request(Method::GET, &format!("/v1/actors/{actor}"))).await
+    }
+
+    /// Its state, as JSON text.
+    pub async fn state(&self, actor: &str) -> Result<String, ClientError> {
+        self.text(self.request(Method::GET, &format!("/v1/actors/{actor}/state"))).await
+    }
+
+    /// A page of its journal from entry `from` on; empty at the end.
+    pub async fn journal(&self, actor: &str, from: u64) -> Result<Vec<Entry>, ClientError> {
+        self.json(self.request(Method::GET, &format!("/v1/actors/{actor}/journal")).query(&[("from", from)])).await
+    }
+
+    /// A page of unresolved promises.
+    pub async fn promises(&self, after: Option<&str>) -> Result<Page<Promise>, ClientError> {
+        let query: Vec<_> = after.map(|after| ("after", after)).into_iter().collect();
+        self.json(self.request(Method::GET, "/v1/promises").query(&query)).await
+    }
+
+    /// Settles a promise.
+    pub async fn settle(&self, token: &str, settlement: &Settlement) -> Result<Settled, ClientError> {
+        self.json(self.request(Method::POST, &format!("/v1/promises/{token}")).json(settlement)).await
+    }
+
+    /// Stores a blob.
+    pub async fn put_blob(&self, bytes: Vec<u8>) -> Result<Blob, ClientError> {
+        let request = self.request(Method::POST, "/v1/blobs").header("content-type", "application/octet-stream");
+        self.json(request.body(bytes)).await
+    }
+
+    /// Reads a blob.
+    pub async fn blob(&self, cid: &str) -> Result<Vec<u8>, ClientError> {
+        let response = self.answer(self.request(Method::GET, &format!("/v1/blobs/{cid}"))).await?;
+        let bytes = response.bytes().await.map_err(|error| ClientError::Unexpected(error.to_string()))?;
+        Ok(bytes.to_vec())
+    }
+
+    /// Checks and activates a deployment, whose modules are uploaded already.
+    pub async fn deploy(&self, manifest: &Manifest) -> Result<Deployment, ClientError> {
+        // Modules are compiled before the answer, which may take a while.
+        let patience = Duration::from_secs(300);
+        self.json(self.request(Method::POST, "/v1/deployments").timeout(patience).json(manifest)).await
+    }
+
+    /// Active deployments.
+    pub async fn deployments(&self) -> Result<Vec<Deployment>, ClientError> {
+        self.json(self.request(Method::GET, "/v1/deployments")).await
+    }
+
+    /// Whether the node is there and well.
+    pub async fn health(&self) -> Result<(), ClientError> {
+        self.text(self.request(Method::GET, "/healthz")).await.map(drop)
+    }
+}

@@ -1,0 +1,14 @@
+//! The HTTP interface: its types, and a client that speaks them.
+//!
+//! Types here cross the network and nothing else; what reaches disk is encoded elsewhere. JSON that belongs to
+//! actors (bodies, replies, state) passes through untouched.
+//!
+//! The server uses the types alone (`default-features = false`).
+
+#[cfg(feature = "http")]
+mod client;
+mod types;
+
+#[cfg(feature = "http")]
+pub use self::client::{Answered, Client, ClientError, SendMessage};
+pub use self::types::*;

@@ -1,0 +1,301 @@
+//! What travels.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// Header with the message id that a client chose; sending again under it is safe.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Header of a reply: the message's id.
+pub const MESSAGE_ID: &str = "loom-message-id";
+/// Header of a reply: the number of the turn that made it.
+pub const TURN: &str = "loom-turn";
+/// Media type of errors, RFC 9457.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// An error, RFC 9457. `code` is stable and has a page in `docs/errors/`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A reference to the code's page, relative to the documentation.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Stable and machine-readable.
+    pub code: String,
+    /// The same for every occurrence, for people.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// This occurrence, for people.
+    pub detail: String,
+    /// What to do next, where there is something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// With `turn-failed`: how the turn failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<TurnFailure>,
+}
+
+/// How a turn failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TurnFailure {
+    /// Stable kind: the host's (`docs/errors/guest-failures.md`) or the guest's own.
+    pub kind: String,
+    /// For people.
+    pub message: String,
+    /// Whether sending the message again may help.
+    pub retryable: bool,
+    /// The guest's stack, innermost first; only for traps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backtrace: Vec<String>,
+}
+
+/// 202: the message is durable, and its turn has not ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The message's id; `GET …/messages/{id}` tells more.
+    pub id: String,
+    /// `accepted`, or `waiting` when the turn waits for promises.
+    pub status: String,
+    /// Promises that somebody has to resolve first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promises: Vec<String>,
+}
+
+/// An actor in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActorSummary {
+    /// `type/key`.
+    pub actor: String,
+    /// `idle`, or `open` while a turn is unfinished.
+    pub status: String,
+    /// Turns so far.
+    pub turns: u64,
+    /// Journal entries so far.
+    pub entries: u64,
+    /// Arrivals waiting in its mailbox.
+    pub waiting: u64,
+    /// Last change, in milliseconds since the Unix epoch.
+    pub changed_ms: u64,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Pass this as `after` for the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// An actor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Actor {
+    /// `type/key`.
+    pub actor: String,
+    /// `idle`, `running`, `waiting`, `diverged` or `faulted`.
+    pub status: String,
+    /// With `diverged` and `faulted`: what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Turns so far.
+    pub turns: u64,
+    /// Journal entries so far.
+    pub entries: u64,
+    /// CID of the newest entry.
+    pub head: String,
+    /// Whether a waiting instance is in memory.
+    pub resident: bool,
+    /// Steps of the unfinished turn that have no outcome yet, as far as the actor is in memory.
+    pub waiting_on: Vec<WaitingOn>,
+    /// Promises that somebody can resolve.
+    pub promises: Vec<Promise>,
+}
+
+/// A step without its outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WaitingOn {
+    /// The step's number in its turn.
+    pub step: u32,
+    /// `activity`, `timer`, `call` or `promise`.
+    pub kind: String,
+    /// The activity's name, the due time in milliseconds, or the token.
+    pub detail: String,
+}
+
+/// An unresolved promise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Promise {
+    /// Whoever has it may resolve the promise.
+    pub token: String,
+    /// `type/key` of the actor that waits.
+    pub actor: String,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<RawValue>>,
+    /// Milliseconds since the Unix epoch.
+    pub created_ms: u64,
+}
+
+/// How a promise is settled: exactly one member.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Settlement {
+    /// With this value.
+    Ok(Box<RawValue>),
+    /// Rejected.
+    Err(Rejection),
+}
+
+/// Why a promise is rejected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejection {
+    /// For the guest and for people.
+    pub message: String,
+}
+
+/// The actor whose promise was settled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// `type/key`.
+    pub actor: String,
+}
+
+/// An entry of a journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its identity.
+    pub cid: String,
+    /// Position, from 0.
+    pub seq: u64,
+    /// CID of the entry before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prev: Option<String>,
+    /// The turn; 0 outside any.
+    pub turn: u64,
+    /// Milliseconds since the Unix epoch, by the node's clock.
+    pub at_ms: u64,
+    /// `opened`, `turn-started`, `step`, `outcome`, `turn-ended` or `control`.
+    pub kind: String,
+    /// The kind's own members; payloads by CID.
+    pub body: serde_json::Value,
+    /// The payloads it names, by role.
+    pub payloads: BTreeMap<String, Payload>,
+}
+
+/// A payload of an entry.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Payload {
+    /// Its block's CID.
+    pub cid: String,
+    /// What the value is; absent where the block is not stored beside the entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// The value, if it is JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<Box<RawValue>>,
+    /// The value in base64, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+}
+
+/// A blob that was stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blob {
+    /// Its name.
+    pub cid: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// A deployment's manifest as it is sent. Limits that are absent have their defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The application's name.
+    pub name: String,
+    /// Actor types by name.
+    #[serde(default)]
+    pub actors: BTreeMap<String, ManifestActor>,
+    /// Activities by name.
+    #[serde(default)]
+    pub activities: BTreeMap<String, ManifestActivity>,
+}
+
+/// An actor type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestActor {
+    /// CID of the uploaded module.
+    pub module: String,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// An activity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestActivity {
+    /// CID of the uploaded module.
+    pub module: String,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What it may do beyond computing.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// How it is retried.
+    #[serde(default)]
+    pub retry: RetryPolicy,
+}
+
+/// Limits; absent ones have their defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "each is described at loom_machine::GuestLimits")]
+pub struct Limits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_elements: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_bytes: Option<u64>,
+}
+
+/// Retry policy; absent members have their defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "each is described at loom_machine::Retry")]
+pub struct RetryPolicy {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts_max: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_ms_min: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_ms_max: Option<u64>,
+}
+
+/// An active deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The application's name.
+    pub name: String,
+    /// The deployment's id: CID of its canonical manifest.
+    pub deployment: String,
+    /// When it was activated, in milliseconds since the Unix epoch.
+    pub activated_ms: u64,
+    /// Actor types it runs.
+    pub actors: Vec<String>,
+    /// Activities it has.
+    pub activities: Vec<String>,
+}

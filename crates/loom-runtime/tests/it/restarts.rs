@@ -1,0 +1,67 @@
+//! What is still there after a restart.
+
+use loom_runtime::{SendOptions, Settled};
+
+use crate::node::{Node, PATIENCE, probe, settings};
+
+fn open(folder: &std::path::Path) -> loom_storage::Storage {
+    loom_store_sqlite::open(&loom_store_sqlite::Settings::new(folder)).unwrap()
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_where_the_journal_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(open(folder.path()), settings(100)).await;
+    node.deploy().await;
+    let options = |id: &str| SendOptions { id: Some(id.parse().unwrap()), until_waiting: true };
+    let waits = r#"{"do":[{"op":"uuid"},{"op":"now"},{"op":"promise.create"},
+        {"op":"promise.await","handle":{"$ref":[2,"/handle"]}},{"reply":[{"$ref":0},{"$ref":3}]}]}"#;
+    let Settled::Waiting { promises, .. } = node.send("promise", waits, options("m")).await else { panic!("it waits") };
+    let sleeps = r#"{"do":[{"op":"sleep","ms":300},{"op":"state.set","value":"woken"},{"reply":"woken"}]}"#;
+    let mut asleep = node.handle.send(&probe("timer"), sleeps, options("m")).unwrap();
+    asleep.accepted().await.unwrap();
+    let mut queued = node.handle.send(&probe("promise"), r#"{"do":[{"reply":"second"}]}"#, options("n")).unwrap();
+    queued.accepted().await.unwrap();
+    node.runtime.shutdown().await;
+    drop(node.handle);
+
+    let node = Node::start(open(folder.path()), settings(100)).await;
+    node.handle.resolve(&promises[0], Ok("\"later\"")).await.unwrap();
+    for (key, id, expected) in [("promise", "m", "\"later\""), ("promise", "n", "second"), ("timer", "m", "woken")] {
+        let mut ticket = node.handle.follow(&probe(key), id.parse().unwrap(), false).unwrap();
+        let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("settles").unwrap();
+        let Settled::Ended { result: Ok(reply), .. } = settled else { panic!("{settled:?}") };
+        assert!(reply.contains(expected), "{key} {id}: {reply}");
+    }
+    node.runtime.shutdown().await;
+}
+
+/// A module that is missing is the host's fault: nothing is journaled, and when it is there the turn runs.
+#[tokio::test]
+async fn a_missing_blob_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(open(folder.path()), settings(0)).await;
+    node.deploy().await;
+    node.runtime.shutdown().await;
+    drop(node.handle);
+    let blobs = folder.path().join("blobs");
+    let hidden = folder.path().join("hidden");
+    let probe_module = loom_types::Cid::of(loom_types::Codec::Raw, &crate::node::prebuilt("probe.wasm")).to_string();
+    let path = blobs.join(&probe_module[probe_module.len() - 2..]).join(&probe_module);
+    std::fs::rename(&path, &hidden).unwrap();
+
+    let node = Node::start(open(folder.path()), settings(0)).await;
+    let mut ticket =
+        node.handle.send(&probe("a"), r#"{"do":[{"reply":"done"}]}"#, SendOptions::default()).unwrap();
+    let faults = || node.handle.metrics().host_faults.get();
+    let waited = async {
+        while faults() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waited).await.expect("it is tried again");
+    std::fs::rename(&hidden, &path).unwrap();
+    let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("settles").unwrap();
+    assert!(matches!(settled, Settled::Ended { result: Ok(reply), .. } if reply == "\"done\""));
+    node.runtime.shutdown().await;
+}

@@ -1,0 +1,262 @@
+//! Actors: sending, following, looking.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use loom_client as wire;
+use loom_runtime::{ActorView, Handle, Journaled, SendOptions, Settled, Stage, Ticket};
+use loom_storage::PromiseRecord;
+use loom_types::{ActorAddress, EntryBody, Namespace, Payload, Resolution, SequenceNumber, TurnResult};
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+
+use crate::{
+    extract::{Actor, JsonText, Query, message_id},
+    problem::Problem,
+    serve::App,
+    wait::Wait,
+};
+
+/// Actors per page when no limit is given, and at most.
+const PAGE_DEFAULT: usize = 100;
+const PAGE_MAX: usize = 1000;
+
+pub(crate) async fn send(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    Query(wait): Query<Wait>,
+    headers: HeaderMap,
+    JsonText(body): JsonText,
+) -> Result<Response, Problem> {
+    let id = match headers.get(wire::IDEMPOTENCY_KEY) {
+        Some(key) => Some(message_id(key.to_str().unwrap_or(""))?),
+        None => None,
+    };
+    let duration = wait.duration()?;
+    let options = SendOptions { id, until_waiting: wait.until_waiting };
+    let ticket = app.handle.send(&actor, &body, options)?;
+    answer(ticket, duration).await
+}
+
+pub(crate) async fn follow(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    Path(path): Path<Vec<(String, String)>>,
+    Query(wait): Query<Wait>,
+) -> Result<Response, Problem> {
+    let id = path.iter().find(|(name, _)| name == "id").map_or("", |(_, id)| id);
+    // Without a wait the answer is what is known now.
+    let duration = wait.duration()?.or(Some(Duration::ZERO));
+    let ticket = app.handle.follow(&actor, message_id(id)?, wait.until_waiting)?;
+    answer(ticket, duration).await
+}
+
+/// The reply if it comes in time, else that the message is durable.
+async fn answer(mut ticket: Ticket, wait: Option<Duration>) -> Result<Response, Problem> {
+    let accepted = |ticket: &Ticket, status: &str, promises: Vec<String>| {
+        let body = wire::Accepted { id: ticket.id.to_string(), status: status.to_owned(), promises };
+        (StatusCode::ACCEPTED, axum::Json(body)).into_response()
+    };
+    ticket.accepted().await?;
+    let Some(wait) = wait else { return Ok(accepted(&ticket, "accepted", Vec::new())) };
+    // A reply that is there already is given even if there is no time to wait.
+    let grace = wait.max(Duration::from_millis(20));
+    let settled = match tokio::time::timeout(grace, ticket.settled()).await {
+        Ok(settled) => settled?,
+        Err(_) => return Ok(accepted(&ticket, "accepted", Vec::new())),
+    };
+    match settled {
+        Settled::Waiting { promises, .. } => Ok(accepted(&ticket, "waiting", promises)),
+        Settled::Ended { result: Err(failure), .. } => Err(Problem::turn_failed(failure)),
+        Settled::Ended { turn, result: Ok(reply) } => {
+            let headers = [
+                (header::CONTENT_TYPE.as_str(), "application/json".to_owned()),
+                (wire::MESSAGE_ID, ticket.id.to_string()),
+                (wire::TURN, turn.to_string()),
+            ];
+            Ok((StatusCode::OK, headers, reply).into_response())
+        }
+    }
+}
+
+/// Query of lists.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct List {
+    #[serde(default, rename = "type")]
+    actor_type: Option<String>,
+    #[serde(default)]
+    after: Option<String>,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(list): Query<List>,
+) -> Result<axum::Json<wire::Page<wire::ActorSummary>>, Problem> {
+    let namespace = Namespace::default();
+    let address = |text: &String| ActorAddress::within(namespace.as_str(), text);
+    let after = list.after.as_ref().map(address).transpose();
+    let after = after.map_err(|error| Problem::new("invalid-address", error.to_string()))?;
+    let limit = list.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+    let actors = app.handle.actors(&namespace, list.actor_type.as_deref(), after.as_ref(), limit).await?;
+    let next = (actors.len() == limit).then(|| actors.last().map(|actor| actor.address.local().to_owned())).flatten();
+    let items = actors.into_iter().map(|actor| wire::ActorSummary {
+        actor: actor.address.local().to_owned(),
+        status: if actor.is_open { "open" } else { "idle" }.to_owned(),
+        turns: actor.turn.0,
+        entries: actor.next_seq.0,
+        waiting: actor.waiting,
+        changed_ms: actor.changed_ms,
+    });
+    Ok(axum::Json(wire::Page { items: items.collect(), next }))
+}
+
+pub(crate) async fn show(State(app): State<App>, Actor(actor): Actor) -> Result<axum::Json<wire::Actor>, Problem> {
+    let view = app.handle.actor(&actor).await?;
+    Ok(axum::Json(to_wire(view)))
+}
+
+fn to_wire(view: ActorView) -> wire::Actor {
+    let (status, detail) = match view.stage {
+        Stage::Idle => ("idle", None),
+        Stage::Running => ("running", None),
+        Stage::Waiting => ("waiting", None),
+        Stage::Diverged(detail) => ("diverged", Some(detail)),
+        Stage::Faulted(detail) => ("faulted", Some(detail)),
+    };
+    let waiting_on = view.waiting_on.into_iter().map(|step| wire::WaitingOn {
+        step: step.n,
+        kind: step.kind.to_owned(),
+        detail: step.detail,
+    });
+    wire::Actor {
+        actor: view.address.local().to_owned(),
+        status: status.to_owned(),
+        detail,
+        turns: view.turn.0,
+        entries: view.entries,
+        head: view.head.to_string(),
+        resident: view.is_resident,
+        waiting_on: waiting_on.collect(),
+        promises: view.promises.into_iter().map(promise).collect(),
+    }
+}
+
+pub(crate) fn promise(record: PromiseRecord) -> wire::Promise {
+    wire::Promise {
+        token: record.token,
+        actor: record.actor.local().to_owned(),
+        label: record.label,
+        data: record.data.and_then(|data| RawValue::from_string(data).ok()),
+        created_ms: record.created_ms,
+    }
+}
+
+pub(crate) async fn state(State(app): State<App>, Actor(actor): Actor) -> Result<Response, Problem> {
+    let state = app.handle.state(&actor).await?;
+    let body = state.unwrap_or_else(|| "null".to_owned());
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Query of journals.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Start {
+    #[serde(default)]
+    from: u64,
+}
+
+pub(crate) async fn journal(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    Query(Start { from }): Query<Start>,
+) -> Result<axum::Json<Vec<wire::Entry>>, Problem> {
+    let page = read_journal(&app.handle, &actor, from).await?;
+    Ok(axum::Json(page.iter().map(journal_entry).collect()))
+}
+
+async fn read_journal(handle: &Handle, actor: &ActorAddress, from: u64) -> Result<Vec<Journaled>, Problem> {
+    Ok(handle.journal(actor, SequenceNumber(from)).await?)
+}
+
+/// An entry as the interface shows it.
+pub fn journal_entry(journaled: &Journaled) -> wire::Entry {
+    let Journaled { encoded, entry, payloads } = journaled;
+    let payloads: BTreeMap<_, _> = payloads
+        .iter()
+        .map(|(role, cid, payload)| ((*role).to_owned(), to_wire_payload(cid.to_string(), payload.as_ref())))
+        .collect();
+    wire::Entry {
+        cid: encoded.cid.to_string(),
+        seq: entry.seq.0,
+        prev: entry.prev.map(|prev| prev.to_string()),
+        turn: entry.turn.0,
+        at_ms: entry.at_ms,
+        kind: entry.body.kind().to_owned(),
+        body: body(&entry.body),
+        payloads,
+    }
+}
+
+fn to_wire_payload(cid: String, payload: Option<&Payload>) -> wire::Payload {
+    let text = payload.and_then(Payload::text).map(str::to_owned);
+    let is_json = payload.is_some_and(|payload| payload.media_type().ends_with("json"));
+    let json = text.filter(|_| is_json).and_then(|text| RawValue::from_string(text).ok());
+    let base64 = match (&json, payload) {
+        (None, Some(payload)) => Some(data_encoding::BASE64.encode(payload.value())),
+        _ => None,
+    };
+    wire::Payload { cid, media_type: payload.map(|payload| payload.media_type().to_owned()), json, base64 }
+}
+
+fn body(body: &EntryBody) -> serde_json::Value {
+    let resolution = |resolution: &Resolution| match resolution {
+        Resolution::Ok(cid) => json!({ "ok": cid.to_string() }),
+        Resolution::Err(cid) => json!({ "err": cid.to_string() }),
+    };
+    match body {
+        EntryBody::Opened {} => json!({}),
+        EntryBody::TurnStarted { message, deployment, module, engine, seed } => json!({
+            "message": message.to_string(),
+            "deployment": deployment.to_string(),
+            "module": module.to_string(),
+            "engine": engine,
+            "seed": seed.to_string(),
+        }),
+        EntryBody::Step { n, op, request, outcome } => json!({
+            "n": n,
+            "op": op,
+            "request": request.to_string(),
+            "outcome": outcome.as_ref().map(resolution),
+        }),
+        EntryBody::Outcome { n, result, attempts, worker, evidence } => json!({
+            "n": n,
+            "result": resolution(result),
+            "attempts": attempts,
+            "worker": worker,
+            "evidence": evidence.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        EntryBody::TurnEnded { result, state, fuel } => json!({
+            "result": match result {
+                TurnResult::Reply(cid) => json!({ "reply": cid.to_string() }),
+                TurnResult::Failure(cid) => json!({ "failure": cid.to_string() }),
+            },
+            "state": state.map(|state| state.to_string()),
+            "fuel": fuel,
+        }),
+        EntryBody::Control { what, by } => json!({ "what": what, "by": by }),
+    }
+}
+
+impl From<axum::extract::rejection::PathRejection> for Problem {
+    fn from(error: axum::extract::rejection::PathRejection) -> Self {
+        Problem::new("invalid-request", error.body_text())
+    }
+}
+

@@ -1,0 +1,107 @@
+//! What handlers take out of requests, with our own words for what is wrong.
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{header, request::Parts},
+};
+use bytes::Bytes;
+use loom_types::{ActorAddress, Cid, MessageId};
+use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
+
+/// The actor a path names.
+pub(crate) struct Actor(pub(crate) ActorAddress);
+
+impl<S: Send + Sync> FromRequestParts<S> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let Path(path) = path.map_err(|error| Problem::new("invalid-address", error.body_text()))?;
+        let part = |name: &str| path.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.as_str());
+        ActorAddress::within("default", &format!("{}/{}", part("type"), part("key")))
+            .map(Self)
+            .map_err(|error| Problem::new("invalid-address", error.to_string()))
+    }
+}
+
+/// The query, with unknown members refused.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = axum::extract::Query::from_request_parts(parts, state).await;
+        query.map(|axum::extract::Query(query)| Self(query)).map_err(|error| Problem::new("invalid-request", error.body_text()))
+    }
+}
+
+/// A JSON body, as text.
+pub(crate) struct JsonText(pub(crate) String);
+
+impl<S: Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        expect_type(&request, "application/json")?;
+        let bytes = body(request).await?;
+        let text = String::from_utf8(bytes.into()).map_err(|_| Problem::new("invalid-json", "the body is not UTF-8"))?;
+        Ok(Self(text))
+    }
+}
+
+/// A JSON body, parsed.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let JsonText(text) = JsonText::from_request(request, state).await?;
+        serde_json::from_str(&text).map(Self).map_err(|error| {
+            let code = if error.is_data() { "invalid-request" } else { "invalid-json" };
+            Problem::new(code, error.to_string())
+        })
+    }
+}
+
+/// A blob's bytes.
+pub(crate) struct Raw(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        expect_type(&request, "application/octet-stream")?;
+        body(request).await.map(Self)
+    }
+}
+
+fn expect_type(request: &Request, expected: &str) -> Result<(), Problem> {
+    let found = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = found.split(';').next().unwrap_or("").trim();
+    if essence.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    let detail = format!("the content type must be {expected}, not '{}'", essence.chars().take(80).collect::<String>());
+    Err(Problem::new("unsupported-media-type", detail))
+}
+
+async fn body(request: Request<Body>) -> Result<Bytes, Problem> {
+    // The router's limit is applied by taking the body through its extension.
+    let request = axum::RequestExt::with_limited_body(request);
+    to_bytes(request.into_body(), usize::MAX).await.map_err(|error| {
+        Problem::new("body-too-large", format!("the body cannot be read, most likely because it is too large: {error}"))
+    })
+}
+
+pub(crate) fn cid(text: &str) -> Result<Cid, Problem> {
+    text.parse().map_err(|error| Problem::new("invalid-request", format!("'{}' is {error}", text.chars().take(100).collect::<String>())))
+}
+
+pub(crate) fn message_id(text: &str) -> Result<MessageId, Problem> {
+    text.parse().map_err(|error: loom_types::InvalidMessageId| Problem::new("invalid-request", error.to_string()))
+}

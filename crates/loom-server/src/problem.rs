@@ -1,0 +1,184 @@
+//! Errors on the wire: every code, its status and its title, in one place. Each code has a page in
+//! `docs/errors/`.
+
+use axum::{
+    http::{HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
+use loom_machine::Failure;
+use loom_runtime::{DeployError, ReadError, ResolvePromiseError, SendError};
+use loom_storage::{BlobError, ResolveError, StoreError};
+
+/// How long a client should wait before it tries again, in seconds.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// An error on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: &'static str,
+    detail: String,
+    hint: Option<String>,
+    failure: Option<TurnFailure>,
+}
+
+impl Problem {
+    pub(crate) fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), hint: None, failure: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn turn_failed(failure: Failure) -> Self {
+        let Failure { kind, message, retryable, backtrace } = failure;
+        let detail = format!("{kind}: {message}");
+        let failure = Some(TurnFailure { kind, message, retryable, backtrace });
+        Self { failure, ..Self::new("turn-failed", detail) }
+    }
+
+    fn status_and_title(&self) -> (StatusCode, &'static str) {
+        match self.code {
+            "invalid-json" => (StatusCode::BAD_REQUEST, "The body is not JSON"),
+            "invalid-address" => (StatusCode::BAD_REQUEST, "The address is not valid"),
+            "invalid-request" => (StatusCode::BAD_REQUEST, "The request is not valid"),
+            "digest-mismatch" => (StatusCode::BAD_REQUEST, "The bytes are not those the CID names"),
+            "unknown-route" => (StatusCode::NOT_FOUND, "There is no such resource"),
+            "unknown-actor-type" => (StatusCode::NOT_FOUND, "No deployment runs this actor type"),
+            "unknown-actor" => (StatusCode::NOT_FOUND, "There is no such actor"),
+            "unknown-message" => (StatusCode::NOT_FOUND, "There is no such message"),
+            "unknown-promise" => (StatusCode::NOT_FOUND, "There is no such promise"),
+            "unknown-blob" => (StatusCode::NOT_FOUND, "There is no such blob"),
+            "promise-resolved" => (StatusCode::CONFLICT, "The promise is settled already"),
+            "idempotency-key-reused" => (StatusCode::CONFLICT, "The idempotency key was used for another message"),
+            "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
+            "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type is not accepted"),
+            "invalid-deployment" => (StatusCode::UNPROCESSABLE_ENTITY, "The deployment's manifest cannot work"),
+            "missing-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module was not uploaded"),
+            "unusable-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module cannot run"),
+            "limits-too-high" => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is more than this node gives"),
+            "turn-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn failed"),
+            "mailbox-full" => (StatusCode::TOO_MANY_REQUESTS, "Too many messages wait for this actor"),
+            "node-busy" => (StatusCode::TOO_MANY_REQUESTS, "Too many requests are in flight"),
+            "store-unavailable" => (StatusCode::SERVICE_UNAVAILABLE, "The store does not answer"),
+            "node-stopping" => (StatusCode::SERVICE_UNAVAILABLE, "The node is stopping"),
+            "store-damaged" => (StatusCode::INTERNAL_SERVER_ERROR, "Stored data is damaged"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "The node failed"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, title) = self.status_and_title();
+        if status.is_server_error() {
+            tracing::warn!(code = self.code, detail = %self.detail, "request failed");
+        }
+        let wire = Wire {
+            kind: format!("docs/errors/{}.md", self.code),
+            code: self.code.to_owned(),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: self.detail,
+            hint: self.hint,
+            failure: self.failure,
+        };
+        let body = serde_json::to_string(&wire).expect("strings and numbers serialise");
+        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            let name: HeaderName = header::RETRY_AFTER;
+            response.headers_mut().insert(name, RETRY_AFTER_SECONDS.parse().expect("a number"));
+        }
+        response
+    }
+}
+
+/// Whatever no route matches.
+pub(crate) async fn unknown_route(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+    Problem::new("unknown-route", format!("{method} {} is not part of the interface", uri.path()))
+}
+
+impl From<SendError> for Problem {
+    fn from(error: SendError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SendError::UnknownType { known, .. } => {
+                let hint = match known.is_empty() {
+                    true => "nothing is deployed yet: loom deploy DIR".to_owned(),
+                    false => format!("deployed types: {}", known.join(", ")),
+                };
+                Self::new("unknown-actor-type", detail).hint(hint)
+            }
+            SendError::NotJson(_) => Self::new("invalid-json", detail),
+            SendError::TooLarge { .. } => Self::new("body-too-large", detail),
+            SendError::IdReused(_) => Self::new("idempotency-key-reused", detail),
+            SendError::MailboxFull { .. } => Self::new("mailbox-full", detail),
+            SendError::Busy(_) => Self::new("node-busy", detail),
+            SendError::UnknownMessage(_) => Self::new("unknown-message", detail),
+            SendError::Store(_) => Self::new("store-unavailable", detail).hint("send again under the same Idempotency-Key"),
+            SendError::Stopping => Self::new("node-stopping", detail).hint("send again under the same Idempotency-Key"),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Unavailable(_) => "store-unavailable",
+            StoreError::Corrupt { .. } => "store-damaged",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::UnknownActor(_) => Self::new("unknown-actor", error.to_string()),
+            ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResolvePromiseError> for Problem {
+    fn from(error: ResolvePromiseError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ResolvePromiseError::Value(error) => error.into(),
+            ResolvePromiseError::Resolve(ResolveError::Unknown) => Self::new("unknown-promise", detail),
+            ResolvePromiseError::Resolve(ResolveError::Resolved) => Self::new("promise-resolved", detail),
+            ResolvePromiseError::Resolve(ResolveError::Unavailable(_)) => Self::new("store-unavailable", detail),
+        }
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        let code = match error {
+            BlobError::NotFound(_) => "unknown-blob",
+            BlobError::Damaged(_) => "store-damaged",
+            BlobError::TooLarge { .. } => "body-too-large",
+            BlobError::Unavailable(_) => "store-unavailable",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<DeployError> for Problem {
+    fn from(error: DeployError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DeployError::Manifest(_) => Self::new("invalid-deployment", detail),
+            DeployError::MissingModule { .. } => Self::new("missing-module", detail),
+            DeployError::UnusableModule { .. } => Self::new("unusable-module", detail),
+            DeployError::Limits { .. } => Self::new("limits-too-high", detail),
+            DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
+            DeployError::Store(error) => error.into(),
+            DeployError::Blob(error) => error.into(),
+            DeployError::Host(_) => Self::new("internal", detail),
+        }
+    }
+}

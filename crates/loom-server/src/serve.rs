@@ -1,0 +1,81 @@
+//! Routes, and serving them.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::{get, post},
+};
+use loom_runtime::Handle;
+use loom_types::limits::{BLOB_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{actors, blobs, deployments, problem, promises};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) handle: Handle,
+    registry: Arc<Registry>,
+}
+
+/// The routes.
+pub fn router(handle: Handle) -> Router {
+    let mut registry = Registry::default();
+    handle.metrics().register(&mut registry);
+    let app = App { handle, registry: Arc::new(registry) };
+    let blob_routes = Router::new()
+        .route("/v1/blobs", post(blobs::post))
+        .route("/v1/blobs/{cid}", get(blobs::get).put(blobs::put))
+        .layer(DefaultBodyLimit::max(BLOB_BYTES_MAX));
+    Router::new()
+        .route("/v1/actors", get(actors::list))
+        .route("/v1/actors/{type}/{key}", get(actors::show))
+        .route("/v1/actors/{type}/{key}/messages", post(actors::send))
+        .route("/v1/actors/{type}/{key}/messages/{id}", get(actors::follow))
+        .route("/v1/actors/{type}/{key}/state", get(actors::state))
+        .route("/v1/actors/{type}/{key}/journal", get(actors::journal))
+        .route("/v1/promises", get(promises::list))
+        .route("/v1/promises/{token}", post(promises::settle))
+        .route("/v1/deployments", get(deployments::list).post(deployments::deploy))
+        .layer(DefaultBodyLimit::max(PAYLOAD_BYTES_MAX))
+        .merge(blob_routes)
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(problem::unknown_route)
+        .method_not_allowed_fallback(problem::unknown_route)
+        .with_state(app)
+}
+
+/// Serves until told to stop, then finishes requests under way.
+pub async fn serve(handle: Handle, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router(handle)).with_graceful_shutdown(async move { stop.cancelled().await }).await
+}
+
+/// Ready when the store answers.
+async fn ready(State(app): State<App>) -> impl IntoResponse {
+    match app.handle.actors(&loom_types::Namespace::default(), None, None, 1).await {
+        Ok(_) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
+    }
+}
+
+async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &app.registry) {
+        Ok(()) => {
+            let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            (StatusCode::OK, [(header::CONTENT_TYPE, media)], text)
+        }
+        Err(error) => {
+            let media = "text/plain; charset=utf-8";
+            (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, media)], error.to_string())
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The `wait` parameter: `30s`, `500ms`, or a number of seconds.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::problem::Problem;
+
+/// Longest wait in one request; clients ask again.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// Query of requests that can wait.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wait {
+    #[serde(default)]
+    wait: Option<String>,
+    /// Return as soon as the turn waits for promises.
+    #[serde(default)]
+    pub(crate) until_waiting: bool,
+}
+
+impl Wait {
+    pub(crate) fn duration(&self) -> Result<Option<Duration>, Problem> {
+        let Some(text) = &self.wait else { return Ok(None) };
+        let parsed = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+            (Some(number), _) => number.parse().map(Duration::from_millis),
+            (None, Some(number)) => number.parse().map(Duration::from_secs),
+            (None, None) => text.parse().map(Duration::from_secs),
+        };
+        match parsed {
+            Ok(wait) => Ok(Some(wait.min(WAIT_MAX))),
+            Err(_) => Err(Problem::new("invalid-request", format!("wait '{text}' is no duration such as 30s or 500ms"))),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The activity `criteria-reviewer`: a criteria program and facts -> a decision with its reasons.
+//!
+//! In: `{"program": TEXT, "state": "TX" | null, "facts": {NAME: FACT}}`, where a fact is an integer,
+//! `null` for missing, or `{"min": N, "max": N | null}`. The program is text rather than JSON, so
+//! that it stays byte for byte what its CID names. Out: the review of the crate `criteria`, which
+//! does all the work and documents the language. A program that breaks its rules fails with kind
+//! `invalid-program` and the place; facts that do not fit the program with `invalid-facts`.
+
+use criteria::{Facts, Program, Review};
+use loom_guest::Error;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    program: String,
+    state: Option<String>,
+    facts: Facts,
+}
+
+loom_guest::activity!(review);
+
+fn review(input: Input) -> Result<Review, Error> {
+    let program = Program::parse(&input.program)
+        .map_err(|error| Error::new("invalid-program", error.to_string()))?;
+    criteria::evaluate(&program, input.state.as_deref(), &input.facts)
+        .map_err(|error| Error::new("invalid-facts", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::review;
+
+    const PROGRAM: &str = r#"{"format": "loom-criteria/1", "name": "t", "version": "1", "criteria": [
+        {"id": "cap", "severity": "deny", "code": 1, "text": "too high",
+         "require": {"field": "x", "at_most": 50}}]}"#;
+
+    fn run(input: Value) -> Value {
+        serde_json::from_str(&loom_guest::run(input.to_string(), review)).unwrap()
+    }
+
+    #[test]
+    fn a_program_decides() {
+        let output = run(
+            json!({"program": PROGRAM, "state": null, "facts": {"x": {"min": 51, "max": null}}}),
+        );
+        let expected = json!({
+            "decision": "deny", "met": [], "missed": ["cap"], "unknown": [],
+            "reasons": [{"id": "cap", "code": 1, "text": "too high"}],
+        });
+        assert_eq!(output, expected);
+    }
+
+    #[test]
+    fn failures_say_whose_fault() {
+        let cases = [
+            (
+                json!({"program": "{}", "state": null, "facts": {}}),
+                "invalid-program",
+            ),
+            (
+                json!({"program": PROGRAM, "state": null, "facts": {}}),
+                "invalid-facts",
+            ),
+            (
+                json!({"program": PROGRAM, "state": null, "facts": {"x": 1.5}}),
+                "invalid-input",
+            ),
+            (json!({"program": PROGRAM, "state": null}), "invalid-input"),
+        ];
+        for (input, kind) in cases {
+            assert_eq!(run(input.clone())["err"]["kind"], kind, "{input}");
+        }
+    }
+}

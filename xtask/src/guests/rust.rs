@@ -1,0 +1,150 @@
+//! Rust guests: every `cdylib` of the workspace in `guests/`.
+//!
+//! Two things keep the bytes independent of where the project is: the paths in panic messages are
+//! remapped here, and all packages are below the workspace's folder (the SDK by a link), because
+//! cargo makes the absolute path of any other package part of its symbols.
+
+mod toolchain;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use self::toolchain::TARGET;
+pub(crate) use self::toolchain::Toolchain;
+use super::Built;
+use crate::process::{command, run};
+
+/// A fresh instance zeroes its stack on the way, so it gets as much as guests need and no more.
+const STACK: &str = "-Clink-arg=-zstack-size=32768";
+
+/// A package that builds to a guest.
+struct Package {
+    name: String,
+    folder: PathBuf,
+    /// The file cargo writes.
+    file: String,
+}
+
+/// The guests' names: those of their packages.
+pub(crate) fn names(root: &Path) -> Result<Vec<String>> {
+    Ok(packages(root)?
+        .into_iter()
+        .map(|package| package.name)
+        .collect())
+}
+
+/// Builds all guests, or those with the given names.
+pub(crate) fn build(
+    root: &Path,
+    toolchain: &Toolchain,
+    only: Option<&[&str]>,
+) -> Result<Vec<Built>> {
+    let target = root.join("target/guests").join(toolchain.folder());
+    let flags = rustflags(root, &target, toolchain)?;
+    let mut built = Vec::new();
+    for package in packages(root)? {
+        if only.is_some_and(|only| !only.contains(&package.name.as_str())) {
+            continue;
+        }
+        // One by one: in one build, packages share the features of their dependencies, so adding a
+        // guest could change the others.
+        let mut cargo = toolchain.cargo();
+        cargo.args(["--release", "--target", TARGET, "--package", &package.name]);
+        cargo.env("CARGO_TARGET_DIR", &target);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", &flags);
+        cargo.current_dir(root.join("guests"));
+        run(&mut cargo).with_context(|| format!("failed to build {}", package.name))?;
+        let path = target.join(TARGET).join("release").join(&package.file);
+        let wasm = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let source = package.folder.strip_prefix(root).unwrap_or(&package.folder);
+        built.push(Built {
+            source: source.to_string_lossy().into_owned(),
+            name: package.name,
+            compiler: toolchain.version.clone(),
+            flags: [toolchain.flags(), &[STACK, "--remap-path-prefix=..."]]
+                .concat()
+                .join(" "),
+            wasm,
+        });
+    }
+    Ok(built)
+}
+
+fn packages(root: &Path) -> Result<Vec<Package>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Member>,
+    }
+    #[derive(Deserialize)]
+    struct Member {
+        name: String,
+        manifest_path: PathBuf,
+        targets: Vec<Target>,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        name: String,
+        crate_types: Vec<String>,
+    }
+    let mut cargo = command("cargo");
+    cargo
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(root.join("guests"));
+    let metadata = crate::process::output(&mut cargo)
+        .context("failed to list the packages in guests/ with `cargo metadata`")?;
+    let metadata: Metadata = serde_json::from_str(&metadata)?;
+    let mut packages = Vec::new();
+    for member in metadata.packages {
+        let is_guest = |target: &&Target| target.crate_types.iter().any(|kind| kind == "cdylib");
+        if let Some(target) = member.targets.iter().find(is_guest) {
+            let folder = member
+                .manifest_path
+                .parent()
+                .expect("a manifest is in a folder");
+            packages.push(Package {
+                name: member.name,
+                folder: folder.to_owned(),
+                file: format!("{}.wasm", target.name.replace('-', "_")),
+            });
+        }
+    }
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(packages)
+}
+
+/// Flags for the compiler, separated as cargo wants them. Panics carry the path of their source,
+/// so paths that differ from machine to machine are given common names.
+fn rustflags(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<OsString> {
+    let mut renamed = vec![(root.to_owned(), "loom")];
+    renamed.push((target.to_owned(), "target"));
+    renamed.push((toolchain.sysroot.join("lib/rustlib/src/rust"), "rust"));
+    // The folder below is named after the registry that the packages came through.
+    let registries = cargo_home()?.join("registry/src");
+    if let Ok(entries) = fs::read_dir(&registries) {
+        for entry in entries {
+            renamed.push((entry?.path(), "registry"));
+        }
+    }
+    let mut flags = OsString::from(STACK);
+    for (from, to) in renamed {
+        flags.push("\u{1f}--remap-path-prefix=");
+        flags.push(from);
+        flags.push("=");
+        flags.push(to);
+    }
+    Ok(flags)
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    match std::env::var_os("CARGO_HOME") {
+        Some(folder) => Ok(folder.into()),
+        None => {
+            let home = std::env::home_dir().context("this user has no home folder")?;
+            Ok(home.join(".cargo"))
+        }
+    }
+}

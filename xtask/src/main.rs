@@ -1,0 +1,56 @@
+//! The project's automation: `cargo xtask COMMAND`.
+//!
+//! Everything a developer or CI runs beyond plain cargo is a command here, so that it is Rust, is
+//! checked by the compiler, and is the same everywhere.
+#![expect(
+    clippy::print_stderr,
+    reason = "a command-line tool tells what it does"
+)]
+
+mod guests;
+mod process;
+mod setup;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "The project's automation", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building the guests needs and this machine lacks
+    Setup,
+    /// Build all guests into guests/prebuilt
+    Guests {
+        /// Build into a temporary folder and compare with guests/prebuilt instead
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    let root = project_root();
+    match Arguments::parse().command {
+        Command::Setup => setup::ensure(&root),
+        Command::Guests { check: false } => guests::build(&root),
+        Command::Guests { check: true } => guests::check(&root),
+    }
+}
+
+fn project_root() -> PathBuf {
+    // `cargo run` says where this package is. What the compiler was told may be another checkout
+    // that shares the target folder.
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let xtask = xtask.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).to_owned());
+    xtask
+        .parent()
+        .expect("xtask is a folder of the project")
+        .to_owned()
+}
