@@ -64,20 +64,13 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let mut different = Vec::new();
     for guest in recorded.iter() {
         match rebuilt.get(&guest.name) {
-            None => eprintln!(
-                "{:24} skipped: recorded compiler {} not here",
-                guest.name, guest.compiler
-            ),
+            None => eprintln!("{:24} skipped: recorded compiler {} not here", guest.name, guest.compiler),
             Some(built) if sha256(&built.wasm) == guest.sha256 => {
                 eprintln!("{:24} same bytes from {}", guest.name, guest.compiler);
             }
             Some(built) => {
                 fs::write(wasm_path(&scratch, &built.name), &built.wasm)?;
-                eprintln!(
-                    "{:24} DIFFERS: sources build to {}",
-                    guest.name,
-                    sha256(&built.wasm)
-                );
+                eprintln!("{:24} DIFFERS: sources build to {}", guest.name, sha256(&built.wasm));
                 different.push(guest.name.as_str());
             }
         }
@@ -112,16 +105,10 @@ fn check_complete(root: &Path, recorded: &Digests) -> Result<()> {
     let mut names = rust::names(root)?;
     names.extend(assemblyscript::names(root)?);
     for name in &names {
-        ensure!(
-            recorded.get(name).is_some(),
-            "{name} was never built; run `cargo xtask guests`"
-        );
+        ensure!(recorded.get(name).is_some(), "{name} was never built; run `cargo xtask guests`");
     }
     for name in recorded.names() {
-        ensure!(
-            names.iter().any(|n| n == name),
-            "{name} has no source; run `cargo xtask guests`"
-        );
+        ensure!(names.iter().any(|n| n == name), "{name} has no source; run `cargo xtask guests`");
     }
     Ok(())
 }
@@ -138,19 +125,14 @@ fn rebuild(root: &Path, recorded: &Digests) -> Result<BTreeMap<String, Built>> {
     if !names.is_empty() {
         built.extend(assemblyscript::build(root, Some(&names))?);
     }
-    Ok(built
-        .into_iter()
-        .map(|guest| (guest.name.clone(), guest))
-        .collect())
+    Ok(built.into_iter().map(|guest| (guest.name.clone(), guest)).collect())
 }
 
 /// The toolchain that the guests were built with if it is here, so that a rebuild changes only
 /// what changed in the sources; otherwise the first there is.
 fn preferred_toolchain(recorded: &Digests) -> Result<Toolchain> {
     let mut toolchains = Toolchain::available();
-    let known = toolchains
-        .iter()
-        .position(|t| !recorded.names_by_compiler(&t.version).is_empty());
+    let known = toolchains.iter().position(|t| !recorded.names_by_compiler(&t.version).is_empty());
     if toolchains.is_empty() {
         bail!("no Rust compiler for wasm32-unknown-unknown here");
     }
@@ -164,12 +146,7 @@ fn report(guest: &Built, before: Option<&Recorded>) {
         Some(before) if before.sha256 == digest => "unchanged",
         Some(_) => "changed",
     };
-    eprintln!(
-        "{:24} {:>8} bytes  {}  {change}",
-        guest.name,
-        guest.wasm.len(),
-        &digest[..16]
-    );
+    eprintln!("{:24} {:>8} bytes  {}  {change}", guest.name, guest.wasm.len(), &digest[..16]);
 }
 
 /// Where the committed guests are.
@@ -186,11 +163,7 @@ fn wasm_path(folder: &Path, name: &str) -> PathBuf {
 }
 
 fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        Ok(())
-    } else {
-        Err(error)
-    }
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 //!
 //! Everything a developer or CI runs beyond plain cargo is a command here, so that it is Rust, is
 //! checked by the compiler, and is the same everywhere.
-#![expect(
-    clippy::print_stderr,
-    reason = "a command-line tool tells what it does"
-)]
+#![expect(clippy::print_stderr, reason = "a command-line tool tells what it does")]
 
+mod demo;
 mod guests;
 mod process;
+mod sample_data;
 mod setup;
+mod test;
+mod tidy;
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Review 1,000 mortgage applications with WASM actors: builds what is needed and runs the demo
+    Demo {
+        /// Passed on to `loom demo loan-review`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run everything CI runs
+    Test,
+    /// Check what the compiler does not
+    Tidy,
+    /// Write the synthetic applications of examples/loan-review again
+    SampleData,
     /// Install what building the guests needs and this machine lacks
     Setup,
     /// Build all guests into guests/prebuilt
@@ -38,6 +51,10 @@ enum Command {
 fn main() -> Result<()> {
     let root = project_root();
     match Arguments::parse().command {
+        Command::Demo { arguments } => demo::demo(&root, &arguments),
+        Command::Test => test::test(&root),
+        Command::Tidy => tidy::check(&root),
+        Command::SampleData => sample_data::write(&root),
         Command::Setup => setup::ensure(&root),
         Command::Guests { check: false } => guests::build(&root),
         Command::Guests { check: true } => guests::check(&root),
@@ -49,8 +66,5 @@ fn project_root() -> PathBuf {
     // that shares the target folder.
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let xtask = xtask.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).to_owned());
-    xtask
-        .parent()
-        .expect("xtask is a folder of the project")
-        .to_owned()
+    xtask.parent().expect("xtask is a folder of the project").to_owned()
 }

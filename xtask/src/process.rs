@@ -9,12 +9,7 @@ use anyhow::{Context, Result, bail};
 /// variables for its own toolchain, which mislead another one: its compiler, its flags, its
 /// libraries.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
-    const KEPT: [&str; 4] = [
-        "CARGO_HOME",
-        "CARGO_TERM_COLOR",
-        "RUSTUP_HOME",
-        "RUSTUP_AUTO_INSTALL",
-    ];
+    const KEPT: [&str; 4] = ["CARGO_HOME", "CARGO_TERM_COLOR", "RUSTUP_HOME", "RUSTUP_AUTO_INSTALL"];
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -28,9 +23,7 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 
 /// Runs the command; its output goes where ours goes.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("failed to start {command:?}"))?;
+    let status = command.status().with_context(|| format!("failed to start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} failed: {status}");
     }

@@ -39,10 +39,7 @@ pub(crate) fn ensure_rust() -> Result<()> {
 
 /// Makes sure that Node.js and the npm packages of the AssemblyScript SDK and guests are there.
 pub(crate) fn ensure_npm(root: &Path) -> Result<()> {
-    let outdated: Vec<_> = NPM_FOLDERS
-        .iter()
-        .filter(|folder| !is_installed(&root.join(folder)))
-        .collect();
+    let outdated: Vec<_> = NPM_FOLDERS.iter().filter(|folder| !is_installed(&root.join(folder))).collect();
     if !outdated.is_empty() && output(command("npm").arg("--version")).is_none() {
         eprintln!("setup: no npm here");
         apt_install(&["nodejs", "npm"])?;
@@ -64,17 +61,8 @@ fn is_installed(folder: &Path) -> bool {
 const STAMP: &str = "node_modules/.lock-sha256";
 
 fn npm_ci(folder: &Path) -> Result<()> {
-    let quietly = [
-        "--legacy-peer-deps",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-    ];
-    run(command("npm")
-        .arg("ci")
-        .args(quietly)
-        .args(["--loglevel", "error"])
-        .current_dir(folder))?;
+    let quietly = ["--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run(command("npm").arg("ci").args(quietly).args(["--loglevel", "error"]).current_dir(folder))?;
     let lock = fs::read(folder.join("package-lock.json"))?;
     fs::write(folder.join(STAMP), sha256(&lock))?;
     Ok(())
@@ -82,11 +70,7 @@ fn npm_ci(folder: &Path) -> Result<()> {
 
 /// Installs Debian packages, as root or by sudo, with fresh package lists if the first try fails.
 fn apt_install(packages: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = packages
-        .iter()
-        .copied()
-        .filter(|name| !is_in_debian(name))
-        .collect();
+    let missing: Vec<&str> = packages.iter().copied().filter(|name| !is_in_debian(name)).collect();
     eprintln!("setup: apt-get install {}", missing.join(" "));
     let install = || {
         let options = ["install", "--yes", "--quiet", "--no-install-recommends"];

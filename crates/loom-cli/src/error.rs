@@ -48,8 +48,10 @@ impl CliError {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Unreachable { ref url, .. } => Self::new("server-unreachable", format!("no node answers at {url}"))
-                .hint("start one with `loom dev`, or name a data folder with --data"),
+            ClientError::Unreachable { ref url, .. } => {
+                Self::new("server-unreachable", format!("no node answers at {url}"))
+                    .hint("start one with `loom dev`, or name a data folder with --data")
+            }
             ClientError::Problem(problem) => {
                 let exit = match problem.code.as_str() {
                     "turn-failed" => 3,

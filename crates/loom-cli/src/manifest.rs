@@ -61,7 +61,8 @@ impl Unresolved {
     /// Every module file it names, once.
     pub(crate) fn files(&self) -> Vec<String> {
         let actors = self.0.actors.values().map(|actor| &actor.module);
-        let mut files: Vec<_> = actors.chain(self.0.activities.values().map(|activity| &activity.module)).cloned().collect();
+        let mut files: Vec<_> =
+            actors.chain(self.0.activities.values().map(|activity| &activity.module)).cloned().collect();
         files.sort();
         files.dedup();
         files

@@ -144,7 +144,11 @@ impl Client {
     }
 
     /// A page of actors.
-    pub async fn actors(&self, actor_type: Option<&str>, after: Option<&str>) -> Result<Page<ActorSummary>, ClientError> {
+    pub async fn actors(
+        &self,
+        actor_type: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page<ActorSummary>, ClientError> {
         let query: Vec<_> = [("type", actor_type), ("after", after)]
             .into_iter()
             .filter_map(|(name, value)| value.map(|value| (name, value)))

@@ -155,7 +155,10 @@ impl Deployment {
             }
             check_limits(&format!("{at}.limits"), &spec.limits)?;
             if spec.retry.attempts_max == 0 || spec.retry.backoff_ms_min > spec.retry.backoff_ms_max {
-                return invalid(format!("{at}.retry"), "needs attempts_max >= 1 and backoff_ms_min <= backoff_ms_max".into());
+                return invalid(
+                    format!("{at}.retry"),
+                    "needs attempts_max >= 1 and backoff_ms_min <= backoff_ms_max".into(),
+                );
             }
         }
         Ok(())

@@ -27,7 +27,7 @@ pub use self::{
     request::ABI_VERSION,
     sandbox::{Guest, HostFault, Module, Progress, Sandbox},
     turn::{
-        Ambient, Completion, CorruptTurn, Directory, Divergence, Effect, LogLine, Opening, Outcome, Outstanding, Pending,
-        Reaction, Requested, Task, Turn, Work,
+        Ambient, Completion, CorruptTurn, Directory, Divergence, Effect, LogLine, Opening, Outcome, Outstanding,
+        Pending, Reaction, Requested, Task, Turn, Work,
     },
 };

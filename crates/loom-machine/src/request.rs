@@ -118,14 +118,16 @@ pub(crate) fn parse(op: &str, text: &str) -> Result<Request, Failure> {
         "timer.start" => Request::TimerStart { ms: wait(op, "ms", members::<members::Wait>(op, text)?.ms)? },
         "promise.create" => {
             let members::Promise { label, data, .. } = members(op, text)?;
-            if label.as_ref().map_or(0, String::len) + data.as_ref().map_or(0, |data| data.get().len()) > LOG_BYTES_MAX {
+            if label.as_ref().map_or(0, String::len) + data.as_ref().map_or(0, |data| data.get().len()) > LOG_BYTES_MAX
+            {
                 return Err(invalid(op, format!("'label' and 'data' may have {LOG_BYTES_MAX} bytes together")));
             }
             Request::PromiseCreate { label, data }
         }
         _ => {
             let op: String = op.chars().take(64).collect();
-            let message = format!("this host does not know the operation '{op}' (guest contract version {ABI_VERSION})");
+            let message =
+                format!("this host does not know the operation '{op}' (guest contract version {ABI_VERSION})");
             return Err(Failure::new("unknown-op", message));
         }
     };
@@ -194,12 +196,18 @@ mod members {
     }
 
     members!(Bare {});
-    members!(Pointer { #[serde(default)] pointer: String });
+    members!(Pointer {
+        #[serde(default)]
+        pointer: String
+    });
     members!(Set { #[serde(default)] pointer: String, value: Box<RawValue> });
     members!(Log { level: String, message: String, #[serde(default)] fields: Option<Box<RawValue>> });
     members!(Await { handles: Vec<u32>, mode: AwaitMode });
     members!(Handle { handle: u32 });
-    members!(Random { #[serde(default = "default_random_bytes")] bytes: u32 });
+    members!(Random {
+        #[serde(default = "default_random_bytes")]
+        bytes: u32
+    });
     members!(Activity { name: String, input: Box<RawValue>, #[serde(default)] retry: RetryRequest });
     members!(BlobGet { cid: String, #[serde(default, rename = "as")] form: Option<String> });
     members!(BlobPut { #[serde(default)] text: Option<String>, #[serde(default)] base64: Option<String> });

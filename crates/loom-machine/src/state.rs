@@ -51,7 +51,9 @@ impl StateBuffer {
     fn parsed(&self) -> Result<Value, Failure> {
         match &self.current {
             Current::Tree(tree) => Ok(tree.clone()),
-            _ => self.text().map_or(Ok(Value::Null), |text| serde_json::from_str(text).map_err(|e| invalid(e.to_string()))),
+            _ => self
+                .text()
+                .map_or(Ok(Value::Null), |text| serde_json::from_str(text).map_err(|e| invalid(e.to_string()))),
         }
     }
 

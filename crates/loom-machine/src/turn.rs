@@ -332,7 +332,9 @@ pub struct Divergence {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |requested: &Option<Requested>| requested.as_ref().map_or("the end of the turn".into(), Requested::to_string);
+        let show = |requested: &Option<Requested>| {
+            requested.as_ref().map_or("the end of the turn".into(), Requested::to_string)
+        };
         write!(
             f,
             "replay of {} diverged at turn {} step {}\n  journal: {}\n  guest:   {}\n  module:  {}",
@@ -512,9 +514,7 @@ impl Turn {
         let answer = match request {
             Request::Context => ok(&self.context()),
             Request::StateGet { pointer } => answer(self.state.get(pointer)),
-            Request::StateSet { pointer, value } => {
-                answer(self.state.set(pointer, value).map(|()| "null".to_owned()))
-            }
+            Request::StateSet { pointer, value } => answer(self.state.set(pointer, value).map(|()| "null".to_owned())),
             Request::StateDelete { pointer } => answer(self.state.delete(pointer).map(|was| was.to_string())),
             Request::Log { level, message, fields } => {
                 self.log(level, message, fields.as_ref().map(|fields| fields.get()));
@@ -763,9 +763,10 @@ impl Turn {
     fn state_fits(&self) -> Result<(), Failure> {
         let limit = loom_types::limits::PAYLOAD_BYTES_MAX;
         match self.state.changed() {
-            Some(Some(text)) if text.len() > limit => {
-                Err(Failure::new("state-too-large", format!("the state has {} bytes, at most {limit} are kept", text.len())))
-            }
+            Some(Some(text)) if text.len() > limit => Err(Failure::new(
+                "state-too-large",
+                format!("the state has {} bytes, at most {limit} are kept", text.len()),
+            )),
             _ => Ok(()),
         }
     }

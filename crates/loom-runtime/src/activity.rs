@@ -83,7 +83,9 @@ pub(crate) fn slice(guest: &mut dyn Guest) -> Sliced {
         match guest.resume(answer.as_deref()) {
             Err(fault) => return Sliced::Done(Err(fault)),
             Ok(Progress::Yielded) => return Sliced::More,
-            Ok(Progress::Returned(output)) => return Sliced::Done(Ok(Failure::in_output(&output).map_or(Ok(output), Err))),
+            Ok(Progress::Returned(output)) => {
+                return Sliced::Done(Ok(Failure::in_output(&output).map_or(Ok(output), Err)));
+            }
             Ok(Progress::Failed(failure)) => return Sliced::Done(Ok(Err(failure))),
             Ok(Progress::Called(_)) => {
                 let message = "the deployment grants this activity no operation that this node performs";

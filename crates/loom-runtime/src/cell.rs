@@ -27,8 +27,8 @@ use crate::{
     shard::{CellResult, Content, Delivery, Event, Io, Responders},
 };
 
-pub(crate) use self::turn::{Phase, Running};
 use self::commit::InFlight;
+pub(crate) use self::turn::{Phase, Running};
 
 /// Turns one actor may run before others get their chance.
 const TURNS_PER_ROUND: usize = 16;
@@ -186,7 +186,12 @@ impl Cell {
         self.live(|live| live.timer(io, timer));
     }
 
-    pub(crate) fn activity_done(&mut self, io: &mut Io, job: crate::activity::Job, attempted: crate::activity::Attempted) {
+    pub(crate) fn activity_done(
+        &mut self,
+        io: &mut Io,
+        job: crate::activity::Job,
+        attempted: crate::activity::Attempted,
+    ) {
         self.live(|live| live.activity_done(io, job, attempted));
     }
 
@@ -534,7 +539,9 @@ impl Live {
                 }
             }
             Ok(Enqueued::Known(_)) => self.deliver(io, delivery),
-            Err(EnqueueError::Full { waiting, limit }) => delivery.responders.fail(SendError::MailboxFull { waiting, limit }),
+            Err(EnqueueError::Full { waiting, limit }) => {
+                delivery.responders.fail(SendError::MailboxFull { waiting, limit })
+            }
             Err(EnqueueError::Store(error)) => delivery.responders.fail(SendError::Store(error.to_string())),
         }
     }

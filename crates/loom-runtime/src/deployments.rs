@@ -110,7 +110,11 @@ impl Deployments {
     }
 
     /// Checks a manifest and makes it the active one of its name. The manifest's modules must be uploaded.
-    pub async fn activate(&self, namespace: &Namespace, deployment: Deployment) -> Result<ActiveDeployment, DeployError> {
+    pub async fn activate(
+        &self,
+        namespace: &Namespace,
+        deployment: Deployment,
+    ) -> Result<ActiveDeployment, DeployError> {
         let _one_at_a_time = self.activating.lock().await;
         self.check(namespace, &deployment).await?;
         let cid = deployment.cid();
@@ -186,7 +190,8 @@ impl Deployments {
     /// Active deployments of a namespace with their manifests, by name.
     pub fn list(&self, namespace: &Namespace) -> Vec<(ActiveDeployment, Arc<Deployment>)> {
         let state = self.active.read().expect("nothing panics under this lock");
-        let mut list: Vec<_> = state.by_name.values().filter(|(active, _)| active.namespace == *namespace).cloned().collect();
+        let mut list: Vec<_> =
+            state.by_name.values().filter(|(active, _)| active.namespace == *namespace).cloned().collect();
         list.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
         list
     }

@@ -384,7 +384,11 @@ impl Handle {
     }
 
     /// Resolves a promise with a value or a failure. Once per token.
-    pub async fn resolve(&self, token: &str, result: Result<&str, &Failure>) -> Result<ActorAddress, ResolvePromiseError> {
+    pub async fn resolve(
+        &self,
+        token: &str,
+        result: Result<&str, &Failure>,
+    ) -> Result<ActorAddress, ResolvePromiseError> {
         if let Ok(value) = result {
             check_json(value).map_err(ResolvePromiseError::Value)?;
         }
@@ -419,7 +423,8 @@ impl Handle {
         name: &str,
         input: &str,
     ) -> Result<Result<String, Failure>, HostFault> {
-        let unknown = || Failure::new("unknown-activity", format!("deployment '{}' has no activity '{name}'", deployment.name));
+        let unknown =
+            || Failure::new("unknown-activity", format!("deployment '{}' has no activity '{name}'", deployment.name));
         let Some(spec) = deployment.activities.get(name) else { return Ok(Err(unknown())) };
         activity::run_to_end(&self.inner.modules, spec, input)
     }

@@ -65,11 +65,7 @@ impl Metrics {
         registry.register("messages", "Messages taken in from clients", self.messages.clone());
         registry.register("turns_ended", "Turns that ended, failed ones included", self.turns_ended.clone());
         registry.register("turns_failed", "Turns that ended in a failure", self.turns_failed.clone());
-        registry.register(
-            "turn_seconds",
-            "Seconds from a turn's start to its durable end",
-            self.turn_seconds.clone(),
-        );
+        registry.register("turn_seconds", "Seconds from a turn's start to its durable end", self.turn_seconds.clone());
         registry.register("steps", "Steps journaled", self.steps.clone());
         registry.register("entries", "Journal entries committed", self.entries.clone());
         registry.register("commits", "Commits that became durable", self.commits.clone());

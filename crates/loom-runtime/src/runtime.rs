@@ -77,8 +77,14 @@ impl Runtime {
             shards.push(std::thread::Builder::new().name(format!("loom-shard-{n}")).spawn(run)?);
         }
         let tasks = TaskTracker::new();
-        let timers =
-            TimerService { storage: storage.clone(), clock, shards: senders.clone(), alarm, metrics: metrics.clone(), told: HashMap::new() };
+        let timers = TimerService {
+            storage: storage.clone(),
+            clock,
+            shards: senders.clone(),
+            alarm,
+            metrics: metrics.clone(),
+            told: HashMap::new(),
+        };
         tasks.spawn(timers.run(stop.clone()));
         tasks.spawn(wake_all(storage.clone(), senders.clone(), stop.clone()));
         tasks.close();

@@ -17,12 +17,14 @@ use std::{
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use loom_machine::{Failure, HostFault, Message};
-use loom_storage::{
-    Arrival, CommitError, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, Storage, StoreError,
-};
+use loom_storage::{Arrival, CommitError, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, Storage, StoreError};
 use loom_types::{ActorAddress, MessageId, StepRef, TurnNumber};
 use lru::LruCache;
-use tokio::sync::{OwnedSemaphorePermit, mpsc::{UnboundedReceiver, UnboundedSender}, oneshot};
+use tokio::sync::{
+    OwnedSemaphorePermit,
+    mpsc::{UnboundedReceiver, UnboundedSender},
+    oneshot,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

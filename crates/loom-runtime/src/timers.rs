@@ -16,7 +16,10 @@ use loom_storage::{DueTimer, Lane, Storage, StoreError};
 use tokio::sync::{Notify, mpsc::UnboundedSender};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, Metrics, shard::{Event, shard_of}};
+use crate::{
+    Clock, Metrics,
+    shard::{Event, shard_of},
+};
 
 /// Due timers read at once.
 const BATCH: usize = 1000;

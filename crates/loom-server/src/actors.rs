@@ -259,4 +259,3 @@ impl From<axum::extract::rejection::PathRejection> for Problem {
         Problem::new("invalid-request", error.body_text())
     }
 }
-

@@ -52,7 +52,8 @@ pub fn manifest(sent: &wire::Manifest) -> Result<Deployment, InvalidDeployment> 
 }
 
 fn module(at: &str, text: &str) -> Result<Cid, InvalidDeployment> {
-    text.parse().map_err(|error| InvalidDeployment::Invalid { at: at.to_owned(), problem: format!("'{text}' is {error}") })
+    text.parse()
+        .map_err(|error| InvalidDeployment::Invalid { at: at.to_owned(), problem: format!("'{text}' is {error}") })
 }
 
 fn limits(sent: &wire::Limits) -> GuestLimits {

@@ -35,7 +35,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::from_request_parts(parts, state).await;
-        query.map(|axum::extract::Query(query)| Self(query)).map_err(|error| Problem::new("invalid-request", error.body_text()))
+        query
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|error| Problem::new("invalid-request", error.body_text()))
     }
 }
 
@@ -48,7 +50,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         expect_type(&request, "application/json")?;
         let bytes = body(request).await?;
-        let text = String::from_utf8(bytes.into()).map_err(|_| Problem::new("invalid-json", "the body is not UTF-8"))?;
+        let text =
+            String::from_utf8(bytes.into()).map_err(|_| Problem::new("invalid-json", "the body is not UTF-8"))?;
         Ok(Self(text))
     }
 }
@@ -99,7 +102,9 @@ async fn body(request: Request<Body>) -> Result<Bytes, Problem> {
 }
 
 pub(crate) fn cid(text: &str) -> Result<Cid, Problem> {
-    text.parse().map_err(|error| Problem::new("invalid-request", format!("'{}' is {error}", text.chars().take(100).collect::<String>())))
+    text.parse().map_err(|error| {
+        Problem::new("invalid-request", format!("'{}' is {error}", text.chars().take(100).collect::<String>()))
+    })
 }
 
 pub(crate) fn message_id(text: &str) -> Result<MessageId, Problem> {

@@ -16,4 +16,8 @@ mod promises;
 mod serve;
 mod wait;
 
-pub use self::{actors::journal_entry, deployments::manifest, serve::{router, serve}};
+pub use self::{
+    actors::journal_entry,
+    deployments::manifest,
+    serve::{router, serve},
+};

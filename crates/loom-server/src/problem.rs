@@ -118,7 +118,9 @@ impl From<SendError> for Problem {
             SendError::MailboxFull { .. } => Self::new("mailbox-full", detail),
             SendError::Busy(_) => Self::new("node-busy", detail),
             SendError::UnknownMessage(_) => Self::new("unknown-message", detail),
-            SendError::Store(_) => Self::new("store-unavailable", detail).hint("send again under the same Idempotency-Key"),
+            SendError::Store(_) => {
+                Self::new("store-unavailable", detail).hint("send again under the same Idempotency-Key")
+            }
             SendError::Stopping => Self::new("node-stopping", detail).hint("send again under the same Idempotency-Key"),
         }
     }

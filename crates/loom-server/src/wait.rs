@@ -30,7 +30,9 @@ impl Wait {
         };
         match parsed {
             Ok(wait) => Ok(Some(wait.min(WAIT_MAX))),
-            Err(_) => Err(Problem::new("invalid-request", format!("wait '{text}' is no duration such as 30s or 500ms"))),
+            Err(_) => {
+                Err(Problem::new("invalid-request", format!("wait '{text}' is no duration such as 30s or 500ms")))
+            }
         }
     }
 }

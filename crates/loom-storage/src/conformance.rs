@@ -161,7 +161,9 @@ pub async fn a_stale_token_is_fenced(storage: Storage) {
     let mut second = Writer::acquire(&storage, &address).await;
     assert!(second.token > first.token);
     let refused = storage.journal.commit(first.commit(1)).await;
-    assert!(matches!(refused, Err(CommitError::Fenced { held, current }) if held == first.token && current == second.token));
+    assert!(
+        matches!(refused, Err(CommitError::Fenced { held, current }) if held == first.token && current == second.token)
+    );
     second.write(&storage, |_| ()).await;
     let record = storage.journal.load(&address).await.expect("load").expect("exists");
     assert_eq!(record.next_seq, SequenceNumber(2));
@@ -227,7 +229,9 @@ async fn names(storage: &Storage, to: &str) -> Vec<String> {
 /// Per sender and receiver, order is program order.
 pub async fn messages_arrive_in_program_order(storage: Storage) {
     let mut writer = Writer::acquire(&storage, &actor("a")).await;
-    writer.write(&storage, |commit| commit.messages.extend([message("b", "m1"), message("b", "m2"), message("c", "x")])).await;
+    writer
+        .write(&storage, |commit| commit.messages.extend([message("b", "m1"), message("b", "m2"), message("c", "x")]))
+        .await;
     writer.write(&storage, |commit| commit.messages.push(message("b", "m3"))).await;
     assert_eq!(names(&storage, "b").await, ["m1", "m2", "m3"]);
     assert_eq!(names(&storage, "c").await, ["x"]);
@@ -238,7 +242,8 @@ pub async fn a_message_is_taken_once(storage: Storage) {
     let mut sender = Writer::acquire(&storage, &actor("a")).await;
     sender.write(&storage, |commit| commit.messages.extend([message("b", "m1"), message("b", "m2")])).await;
     let mut receiver = Writer::acquire(&storage, &actor("b")).await;
-    let position = storage.mailbox.arrivals(&actor("b"), Lane::Messages, Position(0), 1).await.expect("arrivals")[0].position;
+    let position =
+        storage.mailbox.arrivals(&actor("b"), Lane::Messages, Position(0), 1).await.expect("arrivals")[0].position;
     receiver.write(&storage, |commit| commit.taken.push(position)).await;
     assert_eq!(names(&storage, "b").await, ["m2"]);
     let mut again = receiver.commit(1);
@@ -256,7 +261,8 @@ pub async fn a_client_id_is_known_for_ever(storage: Storage) {
     let again = storage.mailbox.enqueue(&address, new("m1", 2)).await.expect("enqueue");
     assert!(matches!(again, Enqueued::Known(status) if status.body_digest == [1; 32] && status.turn.is_none()));
     let mut writer = Writer::acquire(&storage, &address).await;
-    let admission = |name: &str, turn, ended| Admission { id: id(name), body_digest: [1; 32], turn: TurnNumber(turn), ended };
+    let admission =
+        |name: &str, turn, ended| Admission { id: id(name), body_digest: [1; 32], turn: TurnNumber(turn), ended };
     writer
         .write(&storage, |commit| {
             commit.taken.push(position);
@@ -287,7 +293,8 @@ pub async fn a_full_mailbox_refuses_clients(storage: Storage) {
 pub async fn outcomes_reach_the_caller(storage: Storage) {
     let mut callee = Writer::acquire(&storage, &actor("b")).await;
     let reply = payload("42");
-    let outcome = OutgoingOutcome { to: actor("a"), step: step(3), result: Resolution::Ok(reply.cid()), payload: reply.clone() };
+    let outcome =
+        OutgoingOutcome { to: actor("a"), step: step(3), result: Resolution::Ok(reply.cid()), payload: reply.clone() };
     callee.write(&storage, |commit| commit.outcomes.push(outcome)).await;
     let arrivals = storage.mailbox.arrivals(&actor("a"), Lane::Outcomes, Position(0), 9).await.expect("arrivals");
     let [arrival] = &arrivals[..] else { panic!("one arrival") };
@@ -300,7 +307,8 @@ pub async fn outcomes_do_not_wait_behind_messages(storage: Storage) {
     let mut writer = Writer::acquire(&storage, &actor("a")).await;
     writer.write(&storage, |commit| commit.messages.extend((0..5).map(|n| message("b", &format!("m{n}"))))).await;
     let reply = payload("1");
-    let outcome = OutgoingOutcome { to: actor("b"), step: step(0), result: Resolution::Ok(reply.cid()), payload: reply };
+    let outcome =
+        OutgoingOutcome { to: actor("b"), step: step(0), result: Resolution::Ok(reply.cid()), payload: reply };
     writer.write(&storage, |commit| commit.outcomes.push(outcome)).await;
     let page = async |lane, after| storage.mailbox.arrivals(&actor("b"), lane, after, 2).await.expect("arrivals");
     let first = page(Lane::Messages, Position(0)).await;
@@ -366,7 +374,8 @@ pub async fn delayed_messages_wait(storage: Storage) {
 /// A promise is resolved by whoever comes first, until its turn clears it.
 pub async fn promises_resolve_once(storage: Storage) {
     let mut writer = Writer::acquire(&storage, &actor("a")).await;
-    let promise = NewPromise { token: "prm-1".into(), step: step(1), label: Some("approval".into()), data: Some("{}".into()) };
+    let promise =
+        NewPromise { token: "prm-1".into(), step: step(1), label: Some("approval".into()), data: Some("{}".into()) };
     writer.write(&storage, |commit| commit.promises_created.push(promise)).await;
     let namespace = Namespace::default();
     let open = async || storage.catalog.promises(&namespace, Some(&actor("a")), None, 10).await.expect("promises");
@@ -391,11 +400,12 @@ pub async fn actors_with_work_are_found_again(storage: Storage) {
     })
     .await;
     let mut parked = Writer::acquire(&storage, &actor("parked")).await;
-    parked.write(&storage, |commit| {
-        commit.open_turn = Some(SequenceNumber(0));
-        commit.messages.push(message("waiting", "m1"));
-    })
-    .await;
+    parked
+        .write(&storage, |commit| {
+            commit.open_turn = Some(SequenceNumber(0));
+            commit.messages.push(message("waiting", "m1"));
+        })
+        .await;
     let ready = async |after: Option<&ActorAddress>| storage.mailbox.ready(after, 10).await.expect("ready");
     assert_eq!(ready(None).await, [actor("busy"), actor("waiting")]);
     assert_eq!(ready(Some(&actor("busy"))).await, [actor("waiting")]);

@@ -28,7 +28,9 @@ pub use self::{
     commit::{Admission, Commit, NewPromise, OutgoingMessage, OutgoingOutcome, StateWrite, TimerWrite},
     error::{BackendError, CommitError, StoreError},
     journal::{ActorRecord, Journal, TimerRecord},
-    mailbox::{Arrival, EnqueueError, Enqueued, Lane, Mailbox, MessageStatus, NewMessage, Parcel, Position, ResolveError},
+    mailbox::{
+        Arrival, EnqueueError, Enqueued, Lane, Mailbox, MessageStatus, NewMessage, Parcel, Position, ResolveError,
+    },
     timers::{DueTimer, Timers},
 };
 

@@ -14,8 +14,8 @@ use loom_types::{
 };
 
 use crate::{
-    ActiveDeployment, ActorRecord, ActorSummary, Arrival, BlobError, Blobs, Capabilities, Catalog, Commit,
-    CommitError, DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Parcel, Position,
+    ActiveDeployment, ActorRecord, ActorSummary, Arrival, BlobError, Blobs, Capabilities, Catalog, Commit, CommitError,
+    DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Parcel, Position,
     PromiseRecord, ResolveError, StateWrite, Storage, StoreError, TimerRecord, TimerWrite, Timers,
     limits::{MAILBOX_DEPTH_MAX, READ_BYTES_MAX},
 };
@@ -188,9 +188,10 @@ impl Journal for MemoryStore {
         let state = self.lock();
         let Some(found) = state.actors.get(actor) else { return Ok(None) };
         let mut record = found.record.clone();
-        let timers = state.timers.iter().filter(|((owner, step), _)| {
-            owner == actor && step.turn == record.turn && record.open_turn.is_some()
-        });
+        let timers = state
+            .timers
+            .iter()
+            .filter(|((owner, step), _)| owner == actor && step.turn == record.turn && record.open_turn.is_some());
         record.timers = timers.map(|(_, timer)| *timer).collect();
         Ok(Some(record))
     }
@@ -273,7 +274,8 @@ impl Mailbox for MemoryStore {
         let state = self.lock();
         let filled = state.mailboxes.iter().filter(|(_, mailbox)| !mailbox.is_empty()).map(|(address, _)| address);
         let working = state.actors.iter().filter(|(_, actor)| actor.record.needs_worker).map(|(address, _)| address);
-        let mut ready: Vec<_> = filled.chain(working).filter(|address| after.is_none_or(|after| *address > after)).collect();
+        let mut ready: Vec<_> =
+            filled.chain(working).filter(|address| after.is_none_or(|after| *address > after)).collect();
         ready.sort();
         ready.dedup();
         Ok(ready.into_iter().take(limit).cloned().collect())
@@ -345,14 +347,15 @@ impl Catalog for MemoryStore {
                 && actor_type.is_none_or(|actor_type| address.actor_type() == actor_type)
                 && after.is_none_or(|after| address > after)
         };
-        let summaries = state.actors.iter().filter(|(address, _)| wanted(address)).map(|(address, actor)| ActorSummary {
-            address: address.clone(),
-            next_seq: actor.record.next_seq,
-            turn: actor.record.turn,
-            is_open: actor.record.open_turn.is_some(),
-            waiting: state.mailboxes.get(address).map_or(0, |mailbox| mailbox.len() as u64),
-            changed_ms: actor.changed_ms,
-        });
+        let summaries =
+            state.actors.iter().filter(|(address, _)| wanted(address)).map(|(address, actor)| ActorSummary {
+                address: address.clone(),
+                next_seq: actor.record.next_seq,
+                turn: actor.record.turn,
+                is_open: actor.record.open_turn.is_some(),
+                waiting: state.mailboxes.get(address).map_or(0, |mailbox| mailbox.len() as u64),
+                changed_ms: actor.changed_ms,
+            });
         Ok(summaries.take(limit).collect())
     }
 

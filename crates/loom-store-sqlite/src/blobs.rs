@@ -67,7 +67,8 @@ impl Blobs for FileBlobs {
         if !cid.names(&bytes) {
             return Err(BlobError::Damaged(cid));
         }
-        self.on_a_thread(cid, move |path| write(path, &bytes).map_err(|error| BlobError::Unavailable(backend(error)))).await
+        self.on_a_thread(cid, move |path| write(path, &bytes).map_err(|error| BlobError::Unavailable(backend(error))))
+            .await
     }
 
     async fn get(&self, cid: Cid) -> Result<Bytes, BlobError> {

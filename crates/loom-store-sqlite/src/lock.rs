@@ -26,7 +26,8 @@ impl FolderLock {
                 let mut owner = String::new();
                 // The id is a courtesy; that it cannot be read changes nothing.
                 let _ = file.read_to_string(&mut owner);
-                let owner = owner.trim().parse::<u32>().map_or_else(|_| String::new(), |id| format!(" (process id {id})"));
+                let owner =
+                    owner.trim().parse::<u32>().map_or_else(|_| String::new(), |id| format!(" (process id {id})"));
                 return Err(OpenError::InUse { folder: folder.to_owned(), owner });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Mutex};
 
 use loom_storage::{
-    ActiveDeployment, ActorRecord, ActorSummary, Arrival, DueTimer, Lane, MessageStatus, Parcel, Position, PromiseRecord,
-    StoreError, TimerRecord, limits::READ_BYTES_MAX,
+    ActiveDeployment, ActorRecord, ActorSummary, Arrival, DueTimer, Lane, MessageStatus, Parcel, Position,
+    PromiseRecord, StoreError, TimerRecord, limits::READ_BYTES_MAX,
 };
 use loom_types::{
     ActorAddress, Cid, Codec, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber, StepRef, TurnNumber,
@@ -63,14 +63,14 @@ pub(crate) struct Reader<'c> {
     pub(crate) connection: &'c Connection,
 }
 
-pub(crate) const ACTOR: &str = "SELECT id, next_seq, head, turn, open_turn, needs_worker FROM actors WHERE address = ?1";
+pub(crate) const ACTOR: &str =
+    "SELECT id, next_seq, head, turn, open_turn, needs_worker FROM actors WHERE address = ?1";
 const ACTOR_ID: &str = "SELECT id FROM actors WHERE address = ?1";
 const STATE: &str = "SELECT block FROM states WHERE actor = ?1";
 const TIMERS: &str = "SELECT n, due_ms, attempts FROM timers WHERE actor = ?1 AND turn = ?2 ORDER BY n";
 const SEGMENT_BEFORE: &str = "SELECT id FROM segments WHERE id >= ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1";
 const SEGMENTS: &str = "SELECT bytes FROM segments WHERE id >= ?1 AND id < ?2 ORDER BY id";
-const ARRIVALS: &str =
-    "SELECT position, failed, name, block FROM mailbox WHERE actor = ?1 AND lane = ?2 AND position > ?3 \
+const ARRIVALS: &str = "SELECT position, failed, name, block FROM mailbox WHERE actor = ?1 AND lane = ?2 AND position > ?3 \
      ORDER BY position LIMIT ?4";
 const STATUS: &str = "SELECT body_digest, turn, ended FROM messages WHERE actor = ?1 AND id = ?2";
 const READY_WORKING: &str =
@@ -95,8 +95,19 @@ const PROMISES_OF: &str = "SELECT token, ?3, turn, n, label, data, created_ms FR
 /// The queries that turns and timers run; a test checks that none of them scans a table.
 #[cfg(test)]
 pub(crate) const HOT: &[&str] = &[
-    ACTOR, ACTOR_ID, STATE, TIMERS, SEGMENT_BEFORE, SEGMENTS, ARRIVALS, STATUS, READY_WORKING, NEXT_TIMER,
-    NEXT_DELAYED, ACTORS, PROMISES_OF,
+    ACTOR,
+    ACTOR_ID,
+    STATE,
+    TIMERS,
+    SEGMENT_BEFORE,
+    SEGMENTS,
+    ARRIVALS,
+    STATUS,
+    READY_WORKING,
+    NEXT_TIMER,
+    NEXT_DELAYED,
+    ACTORS,
+    PROMISES_OF,
 ];
 
 /// First row id of an actor's segments.
@@ -153,9 +164,8 @@ impl Reader<'_> {
     pub(crate) fn segments(&self, actor: &ActorAddress, from: SequenceNumber) -> Result<Vec<Segment>, ReadError> {
         let Some(id) = self.actor_id(actor)? else { return Ok(Vec::new()) };
         let mut before = self.connection.prepare_cached(SEGMENT_BEFORE)?;
-        let start: Option<i64> = before
-            .query_row(params![segment_id(id, 0), segment_id(id, from.0)], |row| row.get(0))
-            .optional()?;
+        let start: Option<i64> =
+            before.query_row(params![segment_id(id, 0), segment_id(id, from.0)], |row| row.get(0)).optional()?;
         let mut query = self.connection.prepare_cached(SEGMENTS)?;
         let mut rows = query.query(params![start.unwrap_or_else(|| segment_id(id, 0)), segment_id(id + 1, 0)])?;
         let mut segments = Vec::new();
@@ -236,8 +246,11 @@ impl Reader<'_> {
     }
 
     pub(crate) fn next_due(&self, now_ms: u64) -> Result<Option<u64>, ReadError> {
-        let timer: Option<u64> =
-            self.connection.prepare_cached(NEXT_TIMER)?.query_row(params![now_ms as i64], |row| row.get(0)).optional()?;
+        let timer: Option<u64> = self
+            .connection
+            .prepare_cached(NEXT_TIMER)?
+            .query_row(params![now_ms as i64], |row| row.get(0))
+            .optional()?;
         let delayed: Option<u64> =
             self.connection.prepare_cached(NEXT_DELAYED)?.query_row([], |row| row.get(0)).optional()?;
         Ok([timer, delayed].into_iter().flatten().min())
@@ -375,7 +388,9 @@ fn parcel(actor: &ActorAddress, lane: Lane, row: &Row<'_>) -> Result<Parcel, Rea
         let id = MessageId::from_stored(&name).map_err(|error| ReadError::Corrupt(format!("{}: {error}", what())))?;
         return Ok(Parcel::Message { id, payload });
     }
-    let step = name.split_once('.').and_then(|(turn, n)| Some(StepRef { turn: TurnNumber(turn.parse().ok()?), n: n.parse().ok()? }));
+    let step = name
+        .split_once('.')
+        .and_then(|(turn, n)| Some(StepRef { turn: TurnNumber(turn.parse().ok()?), n: n.parse().ok()? }));
     let step = step.ok_or_else(|| ReadError::Corrupt(format!("{}: '{name}' is no step", what())))?;
     let result = if failed { Resolution::Err(payload.cid()) } else { Resolution::Ok(payload.cid()) };
     Ok(Parcel::Outcome { step, result, payload })

@@ -14,9 +14,7 @@ use loom_storage::{
     DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position, PromiseRecord,
     ResolveError, Storage, StoreError, Timers,
 };
-use loom_types::{
-    ActorAddress, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber,
-};
+use loom_types::{ActorAddress, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 use lru::LruCache;
 use tokio::sync::oneshot;
 
@@ -39,7 +37,8 @@ pub fn open(settings: &Settings) -> Result<Storage, OpenError> {
     let lock = FolderLock::acquire(&settings.folder)?;
     let path = settings.folder.join("loom.db");
     let (connection, epoch) = schema::open_writer(&path, settings)?;
-    let grants = Arc::new(Grants { epoch, state: Mutex::new(GrantState { counter: 0, current: LruCache::new(GRANTS_MAX) }) });
+    let grants =
+        Arc::new(Grants { epoch, state: Mutex::new(GrantState { counter: 0, current: LruCache::new(GRANTS_MAX) }) });
     let writer = Writer::spawn(connection, settings.group_commit_max, grants.clone(), lock)
         .map_err(io(settings.folder.clone()))?;
     let blobs = FileBlobs::open(settings.folder.join("blobs"))?;

@@ -206,7 +206,10 @@ fn enqueue_answer(done: Done<Result<Enqueued, EnqueueError>>, result: Result<Enq
     })
 }
 
-fn resolve_answer(done: Done<Result<ActorAddress, ResolveError>>, result: Result<ActorAddress, ResolveError>) -> Answer {
+fn resolve_answer(
+    done: Done<Result<ActorAddress, ResolveError>>,
+    result: Result<ActorAddress, ResolveError>,
+) -> Answer {
     Box::new(move |failed| {
         let failed = failed.map(|failed| ResolveError::Unavailable(failed.error.clone()));
         let _ = done.send(failed.map_or(result, Err));
@@ -232,7 +235,7 @@ mod sql {
     pub(super) const IS_WAITING: &str = "SELECT 1 FROM mailbox WHERE position = ?1 AND actor = ?2";
     pub(super) const TAKE: &str = "DELETE FROM mailbox WHERE position = ?1";
     pub(super) const WAITING: &str = "SELECT count(*) FROM mailbox WHERE actor = ?1 AND lane = 0";
-    pub(super) const DELIVER: &str = 
+    pub(super) const DELIVER: &str =
         "INSERT INTO mailbox (actor, lane, failed, name, block) VALUES (?1, ?2, ?3, ?4, ?5)";
     pub(super) const DELAY: &str = "INSERT INTO delayed (due_ms, actor, name, block) VALUES (?1, ?2, ?3, ?4)";
     pub(super) const DELAYED_DUE: &str =
@@ -254,9 +257,28 @@ mod sql {
 
     #[cfg(test)]
     pub(super) const ALL: &[&str] = &[
-        FIND_ACTOR, NEW_ACTOR, MOVE_HEAD, APPEND, SET_STATE, CLEAR_STATE, IS_WAITING, TAKE, WAITING, DELIVER, DELAY,
-        DELAYED_DUE, DELAYED_GONE, ADMIT, SET_TIMER, CLEAR_TIMER, NEW_PROMISE, CLEAR_PROMISE, FIND_PROMISE, RESOLVED,
-        ADDRESS, ACTIVATE,
+        FIND_ACTOR,
+        NEW_ACTOR,
+        MOVE_HEAD,
+        APPEND,
+        SET_STATE,
+        CLEAR_STATE,
+        IS_WAITING,
+        TAKE,
+        WAITING,
+        DELIVER,
+        DELAY,
+        DELAYED_DUE,
+        DELAYED_GONE,
+        ADMIT,
+        SET_TIMER,
+        CLEAR_TIMER,
+        NEW_PROMISE,
+        CLEAR_PROMISE,
+        FIND_PROMISE,
+        RESOLVED,
+        ADDRESS,
+        ACTIVATE,
     ];
 }
 
@@ -442,7 +464,11 @@ impl GroupWriter<'_> {
         self.run(sql::DELIVER, params![to, lane, failed, step.to_string(), &payload.block()[..]])
     }
 
-    fn enqueue(&mut self, actor: &ActorAddress, message: &NewMessage) -> rusqlite::Result<Result<Enqueued, EnqueueError>> {
+    fn enqueue(
+        &mut self,
+        actor: &ActorAddress,
+        message: &NewMessage,
+    ) -> rusqlite::Result<Result<Enqueued, EnqueueError>> {
         let row = self.row(actor)?;
         match reader::status(self.transaction, row.id, &message.id) {
             Ok(Some(status)) => return Ok(Ok(Enqueued::Known(status))),
@@ -457,10 +483,13 @@ impl GroupWriter<'_> {
         }
         let nothing: Option<u64> = None;
         self.run(sql::ADMIT, params![row.id, message.id.as_str(), &message.body_digest[..], nothing, nothing])?;
-        let position = self
-            .transaction
-            .prepare_cached(sql::DELIVER)?
-            .insert(params![row.id, lane_number(Lane::Messages), false, message.id.as_str(), &message.payload.block()[..]])?;
+        let position = self.transaction.prepare_cached(sql::DELIVER)?.insert(params![
+            row.id,
+            lane_number(Lane::Messages),
+            false,
+            message.id.as_str(),
+            &message.payload.block()[..]
+        ])?;
         Ok(Ok(Enqueued::At(Position(position as u64))))
     }
 
@@ -527,7 +556,9 @@ mod tests {
                 .unwrap()
                 .collect::<Result<_, _>>()
                 .unwrap();
-            let scans = plan.iter().any(|line| line.starts_with("SCAN") && !line.contains("USING INDEX") && !line.contains("USING COVERING INDEX"));
+            let scans = plan.iter().any(|line| {
+                line.starts_with("SCAN") && !line.contains("USING INDEX") && !line.contains("USING COVERING INDEX")
+            });
             assert!(!scans, "{statement}\n{plan:#?}");
         }
     }

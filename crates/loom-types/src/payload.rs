@@ -123,15 +123,8 @@ mod tests {
     #[test]
     fn the_block_is_the_documented_list() {
         let payload = Payload::json("{}", &mut Counting(0));
-        let expected = [
-            &[0x83, 0x50][..],
-            &(0..16).collect::<Vec<u8>>(),
-            &[0x70],
-            b"application/json",
-            &[0x42],
-            b"{}",
-        ]
-        .concat();
+        let expected =
+            [&[0x83, 0x50][..], &(0..16).collect::<Vec<u8>>(), &[0x70], b"application/json", &[0x42], b"{}"].concat();
         assert_eq!(payload.block(), &expected);
         assert_eq!(Payload::from_block(expected.into()).unwrap(), payload);
     }

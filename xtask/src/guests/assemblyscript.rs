@@ -24,10 +24,7 @@ struct Module {
 
 /// The guests' names: those of their files or folders.
 pub(crate) fn names(root: &Path) -> Result<Vec<String>> {
-    Ok(modules(root)?
-        .into_iter()
-        .map(|module| module.name)
-        .collect())
+    Ok(modules(root)?.into_iter().map(|module| module.name).collect())
 }
 
 /// What decides about the bytes: the compiler and the optimiser behind it.
@@ -45,8 +42,7 @@ pub(crate) fn build(root: &Path, only: Option<&[&str]>) -> Result<Vec<Built>> {
         if only.is_some_and(|only| !only.contains(&module.name.as_str())) {
             continue;
         }
-        let wasm =
-            compile(root, &module).with_context(|| format!("failed to build {}", module.source))?;
+        let wasm = compile(root, &module).with_context(|| format!("failed to build {}", module.source))?;
         built.push(Built {
             name: module.name,
             source: module.source,
@@ -68,9 +64,7 @@ fn compile(root: &Path, module: &Module) -> Result<Vec<u8>> {
         Err(_) => Path::new("../..").join(&module.source),
     };
     let mut asc = command("node");
-    asc.arg("node_modules/assemblyscript/bin/asc.js")
-        .arg(source)
-        .args(FLAGS);
+    asc.arg("node_modules/assemblyscript/bin/asc.js").arg(source).args(FLAGS);
     asc.args(["--path", "node_modules", "--outFile"]).arg(&wasm);
     run(asc.current_dir(root.join(FOLDER)))?;
     Ok(fs::read(&wasm)?)
@@ -87,21 +81,11 @@ fn modules(root: &Path) -> Result<Vec<Module>> {
     sources.retain(|path| path.is_file());
     let mut modules = Vec::new();
     for path in sources {
-        let named = if path.ends_with("index.ts") {
-            path.parent()
-        } else {
-            Some(path.as_path())
-        };
-        let name = named
-            .and_then(Path::file_stem)
-            .context("a guest without a name")?;
-        let source = path
-            .strip_prefix(root)
-            .expect("the path was made from the root");
-        modules.push(Module {
-            name: name.to_string_lossy().into_owned(),
-            source: source.to_string_lossy().into_owned(),
-        });
+        let named = if path.ends_with("index.ts") { path.parent() } else { Some(path.as_path()) };
+        let name = named.and_then(Path::file_stem).context("a guest without a name")?;
+        let source = path.strip_prefix(root).expect("the path was made from the root");
+        modules
+            .push(Module { name: name.to_string_lossy().into_owned(), source: source.to_string_lossy().into_owned() });
     }
     modules.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(modules)
@@ -113,9 +97,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let entries = fs::read_dir(folder)?;
-    Ok(entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?)
+    Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
 }
 
 fn package_version(root: &Path, package: &str) -> Result<String> {
@@ -123,11 +105,7 @@ fn package_version(root: &Path, package: &str) -> Result<String> {
     struct Manifest {
         version: String,
     }
-    let path = root
-        .join(FOLDER)
-        .join("node_modules")
-        .join(package)
-        .join("package.json");
+    let path = root.join(FOLDER).join("node_modules").join(package).join("package.json");
     let text = fs::read_to_string(&path)
         .with_context(|| format!("failed to read {}; run `cargo xtask setup`", path.display()))?;
     let manifest: Manifest = serde_json::from_str(&text)?;

@@ -43,29 +43,20 @@ impl Digests {
         let mut guests: Vec<Recorded> = built.iter().map(Recorded::of).collect();
         guests.sort_by(|a, b| a.name.cmp(&b.name));
         for pair in guests.windows(2) {
-            ensure!(
-                pair[0].name != pair[1].name,
-                "two guests are called {}",
-                pair[0].name
-            );
+            ensure!(pair[0].name != pair[1].name, "two guests are called {}", pair[0].name);
         }
         Ok(Self { guests })
     }
 
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("failed to read {}", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("failed to parse {}", path.display()))
     }
 
     /// Nothing is recorded before the first build.
     pub(crate) fn read_or_default(folder: &Path) -> Result<Self> {
-        if folder.join(FILE).exists() {
-            Self::read(folder)
-        } else {
-            Ok(Self::default())
-        }
+        if folder.join(FILE).exists() { Self::read(folder) } else { Ok(Self::default()) }
     }
 
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
@@ -83,10 +74,7 @@ impl Digests {
     }
 
     pub(crate) fn names_by_compiler(&self, compiler: &str) -> Vec<&str> {
-        self.iter()
-            .filter(|guest| guest.compiler == compiler)
-            .map(|g| g.name.as_str())
-            .collect()
+        self.iter().filter(|guest| guest.compiler == compiler).map(|g| g.name.as_str()).collect()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Recorded> {

@@ -31,18 +31,11 @@ struct Package {
 
 /// The guests' names: those of their packages.
 pub(crate) fn names(root: &Path) -> Result<Vec<String>> {
-    Ok(packages(root)?
-        .into_iter()
-        .map(|package| package.name)
-        .collect())
+    Ok(packages(root)?.into_iter().map(|package| package.name).collect())
 }
 
 /// Builds all guests, or those with the given names.
-pub(crate) fn build(
-    root: &Path,
-    toolchain: &Toolchain,
-    only: Option<&[&str]>,
-) -> Result<Vec<Built>> {
+pub(crate) fn build(root: &Path, toolchain: &Toolchain, only: Option<&[&str]>) -> Result<Vec<Built>> {
     let target = root.join("target/guests").join(toolchain.folder());
     let flags = rustflags(root, &target, toolchain)?;
     let mut built = Vec::new();
@@ -65,9 +58,7 @@ pub(crate) fn build(
             source: source.to_string_lossy().into_owned(),
             name: package.name,
             compiler: toolchain.version.clone(),
-            flags: [toolchain.flags(), &[STACK, "--remap-path-prefix=..."]]
-                .concat()
-                .join(" "),
+            flags: [toolchain.flags(), &[STACK, "--remap-path-prefix=..."]].concat().join(" "),
             wasm,
         });
     }
@@ -91,20 +82,15 @@ fn packages(root: &Path) -> Result<Vec<Package>> {
         crate_types: Vec<String>,
     }
     let mut cargo = command("cargo");
-    cargo
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(root.join("guests"));
-    let metadata = crate::process::output(&mut cargo)
-        .context("failed to list the packages in guests/ with `cargo metadata`")?;
+    cargo.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root.join("guests"));
+    let metadata =
+        crate::process::output(&mut cargo).context("failed to list the packages in guests/ with `cargo metadata`")?;
     let metadata: Metadata = serde_json::from_str(&metadata)?;
     let mut packages = Vec::new();
     for member in metadata.packages {
         let is_guest = |target: &&Target| target.crate_types.iter().any(|kind| kind == "cdylib");
         if let Some(target) = member.targets.iter().find(is_guest) {
-            let folder = member
-                .manifest_path
-                .parent()
-                .expect("a manifest is in a folder");
+            let folder = member.manifest_path.parent().expect("a manifest is in a folder");
             packages.push(Package {
                 name: member.name,
                 folder: folder.to_owned(),

@@ -15,10 +15,7 @@ fn built(name: &str, wasm: &[u8]) -> Built {
 #[test]
 fn digests_survive_writing_and_reading() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    assert_eq!(
-        Digests::read_or_default(folder.path()).expect("default"),
-        Digests::default()
-    );
+    assert_eq!(Digests::read_or_default(folder.path()).expect("default"), Digests::default());
     assert!(Digests::read(folder.path()).is_err());
     let digests = Digests::of(&[built("b", b"2"), built("a", b"1")]).expect("two names");
     digests.write(folder.path()).expect("write");
@@ -41,8 +38,6 @@ fn a_changed_module_is_found() {
     fs::write(wasm_path(folder.path(), "a"), b"wasm").expect("write");
     check_digests(folder.path(), &digests).expect("as recorded");
     fs::write(wasm_path(folder.path(), "a"), b"wasn").expect("write");
-    let error = check_digests(folder.path(), &digests)
-        .expect_err("changed")
-        .to_string();
+    let error = check_digests(folder.path(), &digests).expect_err("changed").to_string();
     assert!(error.contains(&sha256(b"wasn")), "{error}");
 }

@@ -31,7 +31,10 @@ pub(super) async fn call(arguments: Call) -> Result<(), CliError> {
             Ok(())
         }
         Answered::Accepted(accepted) => {
-            let message = format!("no reply within {} s; the message {} is durable and will be handled", arguments.timeout, accepted.id);
+            let message = format!(
+                "no reply within {} s; the message {} is durable and will be handled",
+                arguments.timeout, accepted.id
+            );
             Err(CliError::new("no-reply-yet", message).hint(format!("look at it: loom show {}", arguments.actor)))
         }
     }
@@ -87,7 +90,15 @@ async fn list(client: &Client, arguments: &Ps) -> Result<(), CliError> {
     let mut after = None;
     let mut shown = 0;
     if !arguments.json {
-        output::outln!("{:<44} {:<6} {:>7} {:>9} {:>8}  {}", "ACTOR", "STATUS", "TURNS", "ENTRIES", "WAITING", "CHANGED (UTC)");
+        output::outln!(
+            "{:<44} {:<6} {:>7} {:>9} {:>8}  {}",
+            "ACTOR",
+            "STATUS",
+            "TURNS",
+            "ENTRIES",
+            "WAITING",
+            "CHANGED (UTC)"
+        );
     }
     loop {
         let page = client.actors(arguments.r#type.as_deref(), after.as_deref()).await?;

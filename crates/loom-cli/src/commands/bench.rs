@@ -15,7 +15,11 @@ use loom_runtime::{Handle, SendOptions, Settled};
 use loom_types::{ActorAddress, Cid, Codec, Namespace};
 use serde_json::json;
 
-use crate::{CliError, Node, NodeSettings, arguments::Bench, output::{self, grouped}};
+use crate::{
+    CliError, Node, NodeSettings,
+    arguments::Bench,
+    output::{self, grouped},
+};
 
 const COUNTER: &[u8] = include_bytes!("../../../../guests/prebuilt/counter-actor.wasm");
 const STEPS: &[u8] = include_bytes!("../../../../guests/prebuilt/steps-rust.wasm");
@@ -53,8 +57,10 @@ async fn activity(module: Option<PathBuf>, input: String, seconds: u64, json: bo
     let node = Node::start(settings).await?;
     let handle = node.handle();
     let cid = handle.put_blob(bytes.clone().into()).await.map_err(failed)?;
-    let spec = ActivitySpec { module: cid, limits: GuestLimits::default(), capabilities: [].into(), retry: Retry::default() };
-    let deployment = Deployment::new("bench", BTreeMap::new(), [("activity".to_owned(), spec)].into()).map_err(failed)?;
+    let spec =
+        ActivitySpec { module: cid, limits: GuestLimits::default(), capabilities: [].into(), retry: Retry::default() };
+    let deployment =
+        Deployment::new("bench", BTreeMap::new(), [("activity".to_owned(), spec)].into()).map_err(failed)?;
     handle.deploy(&Namespace::default(), deployment.clone()).await.map_err(failed)?;
     let duration = Duration::from_secs(seconds.max(1));
     let output = handle.try_activity(&deployment, "activity", &input).map_err(failed)?.map_err(failed)?;
@@ -77,8 +83,16 @@ async fn activity(module: Option<PathBuf>, input: String, seconds: u64, json: bo
         return Ok(());
     }
     output::outln!("fresh-instance calls of a {}-byte module: {input} -> {output}", grouped(bytes.len() as u64));
-    output::outln!("  {:>12} calls/s on one core through the runtime, fuel and limits on ({:.2} µs)", grouped(one as u64), 1e6 / one);
-    output::outln!("  {:>12} calls/s on one core, bare Wasmtime with the same pool ({:.2} µs)", grouped(limit as u64), 1e6 / limit);
+    output::outln!(
+        "  {:>12} calls/s on one core through the runtime, fuel and limits on ({:.2} µs)",
+        grouped(one as u64),
+        1e6 / one
+    );
+    output::outln!(
+        "  {:>12} calls/s on one core, bare Wasmtime with the same pool ({:.2} µs)",
+        grouped(limit as u64),
+        1e6 / limit
+    );
     output::outln!("  {:>12} calls/s on {cores} cores through the runtime", grouped(all as u64));
     output::outln!("  load average {}", load_average());
     Ok(())
@@ -138,8 +152,8 @@ async fn steps(clients: Vec<usize>, seconds: u64, data: Option<PathBuf>, json: b
     let limits = GuestLimits::default();
     let actor = ActorSpec { module: module(STEPS).await?, limits };
     let step = ActivitySpec { module: module(STEP).await?, limits, capabilities: [].into(), retry: Retry::default() };
-    let deployment =
-        Deployment::new("bench", [("steps".to_owned(), actor)].into(), [("step".to_owned(), step)].into()).map_err(failed)?;
+    let deployment = Deployment::new("bench", [("steps".to_owned(), actor)].into(), [("step".to_owned(), step)].into())
+        .map_err(failed)?;
     handle.deploy(&Namespace::default(), deployment).await.map_err(failed)?;
     let run_id = Arc::new(AtomicU64::new(0));
     run_steps(&handle, 16, Duration::from_secs(1), &run_id).await?;
@@ -152,7 +166,9 @@ async fn steps(clients: Vec<usize>, seconds: u64, data: Option<PathBuf>, json: b
         output::outln!("{}", json!({ "load": "A-pure", "runs": runs, "load_average": load_average() }));
         return Ok(());
     }
-    output::outln!("A-pure: workflows of ten pure activities; one commit each, acknowledged when durable (in-process clients)");
+    output::outln!(
+        "A-pure: workflows of ten pure activities; one commit each, acknowledged when durable (in-process clients)"
+    );
     for run in runs {
         output::outln!(
             "  {:>4} clients  {:>8} steps/s  {:>7} workflows/s  p50 {:>7.2} ms  p99 {:>7.2} ms  {:.3} CPU-ms/step",
@@ -169,7 +185,12 @@ async fn steps(clients: Vec<usize>, seconds: u64, data: Option<PathBuf>, json: b
 }
 
 #[expect(clippy::disallowed_methods, reason = "this measures")]
-async fn run_steps(handle: &Handle, clients: usize, duration: Duration, run_id: &Arc<AtomicU64>) -> Result<StepsRun, CliError> {
+async fn run_steps(
+    handle: &Handle,
+    clients: usize,
+    duration: Duration,
+    run_id: &Arc<AtomicU64>,
+) -> Result<StepsRun, CliError> {
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let client = |_| {
         let (handle, run_id) = (handle.clone(), run_id.clone());

@@ -40,7 +40,8 @@ async fn write_all(client: &Client, actor: &str, out: &Path) -> Result<Vec<PathB
         made.map_err(|error| CliError::file(&path, error)).map(|()| written.push(path))
     };
     write(folder.join("state.json"), format!("{state}\n").as_bytes())?;
-    let lines: Vec<_> = entries.iter().map(|entry| serde_json::to_string(entry).expect("our own types serialise")).collect();
+    let lines: Vec<_> =
+        entries.iter().map(|entry| serde_json::to_string(entry).expect("our own types serialise")).collect();
     write(folder.join("journal.jsonl"), (lines.join("\n") + "\n").as_bytes())?;
     for (name, module) in modules(client, &entries).await? {
         let bytes = client.blob(&module).await?;

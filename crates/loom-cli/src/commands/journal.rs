@@ -80,10 +80,15 @@ fn line(entry: &Entry, started_ms: u64, width: usize) -> String {
         }
         "step" => {
             let request = value(&entry.payloads, "request");
-            let mut lines = format!("{seq:>5}    {:>3} {:<14} {}\n", number("n"), text("op"), shortened(&told(&request), width));
+            let mut lines =
+                format!("{seq:>5}    {:>3} {:<14} {}\n", number("n"), text("op"), shortened(&told(&request), width));
             for role in ["ok", "err"] {
                 if entry.payloads.contains_key(role) {
-                    lines.push_str(&format!("{:>25} {role}  {}\n", "→", shortened(&value(&entry.payloads, role), width)));
+                    lines.push_str(&format!(
+                        "{:>25} {role}  {}\n",
+                        "→",
+                        shortened(&value(&entry.payloads, role), width)
+                    ));
                 }
             }
             lines
@@ -100,7 +105,10 @@ fn line(entry: &Entry, started_ms: u64, width: usize) -> String {
         "turn-ended" => {
             let role = if entry.payloads.contains_key("reply") { "reply" } else { "failure" };
             let shown = shortened(&value(&entry.payloads, role), width);
-            format!("{seq:>5}  ended {after:>12}  fuel {}\n                     {role} {shown}\n", grouped(number("fuel")))
+            format!(
+                "{seq:>5}  ended {after:>12}  fuel {}\n                     {role} {shown}\n",
+                grouped(number("fuel"))
+            )
         }
         kind => format!("{seq:>5}  {kind}  {} by {}\n", text("what"), text("by")),
     }
@@ -127,7 +135,8 @@ fn body(message: &str) -> String {
     struct Envelope {
         body: Box<serde_json::value::RawValue>,
     }
-    serde_json::from_str::<Envelope>(message).map_or_else(|_| message.to_owned(), |envelope| envelope.body.get().to_owned())
+    serde_json::from_str::<Envelope>(message)
+        .map_or_else(|_| message.to_owned(), |envelope| envelope.body.get().to_owned())
 }
 
 /// A request without the operation's name, which the line shows already.
@@ -139,8 +148,12 @@ fn told(request: &str) -> String {
     let Some(members) = value.as_object_mut() else { return request.to_owned() };
     members.remove("op");
     match (members.remove("name"), members.remove("to")) {
-        (Some(name), _) => format!("{} {}", name.as_str().unwrap_or("?"), members.get("input").unwrap_or(&serde_json::Value::Null)),
-        (None, Some(to)) => format!("{} {}", to.as_str().unwrap_or("?"), members.get("body").unwrap_or(&serde_json::Value::Null)),
+        (Some(name), _) => {
+            format!("{} {}", name.as_str().unwrap_or("?"), members.get("input").unwrap_or(&serde_json::Value::Null))
+        }
+        (None, Some(to)) => {
+            format!("{} {}", to.as_str().unwrap_or("?"), members.get("body").unwrap_or(&serde_json::Value::Null))
+        }
         (None, None) if members.is_empty() => String::new(),
         (None, None) => value.to_string(),
     }

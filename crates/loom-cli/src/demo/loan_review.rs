@@ -167,12 +167,14 @@ async fn review_row(
     match settled {
         Settled::Waiting { promises, .. } => {
             let reasons = referral_reasons(handle, &actor).await?;
-            Ok(Verdict::decided(Decided::Referred, &application.id, lei, lender, reasons).with_token(promises.into_iter().next()))
+            Ok(Verdict::decided(Decided::Referred, &application.id, lei, lender, reasons)
+                .with_token(promises.into_iter().next()))
         }
         Settled::Ended { result: Err(failure), .. } => Ok(Verdict::rejected(&failure.kind)),
         Settled::Ended { result: Ok(reply), .. } => {
-            let reply: Reply = serde_json::from_str(&reply)
-                .map_err(|error| CliError::new("demo", format!("{actor} replied what the demo does not understand: {error}")))?;
+            let reply: Reply = serde_json::from_str(&reply).map_err(|error| {
+                CliError::new("demo", format!("{actor} replied what the demo does not understand: {error}"))
+            })?;
             let decided = match reply.decision.as_str() {
                 "approve" => Decided::Approved,
                 _ => Decided::Denied,
@@ -243,9 +245,8 @@ async fn check_portfolios(handle: &Handle, report: &Report) -> Result<bool, CliE
     let ask = async |lei: &String| -> Result<Option<Totals>, CliError> {
         let Ok(actor) = ActorAddress::within("default", &format!("portfolio/{lei}")) else { return Ok(None) };
         let failed = |error: &dyn std::fmt::Display| CliError::new("demo", format!("{}: {error}", actor.local()));
-        let mut ticket = handle
-            .send(&actor, r#"{"type":"totals"}"#, SendOptions::default())
-            .map_err(|error| failed(&error))?;
+        let mut ticket =
+            handle.send(&actor, r#"{"type":"totals"}"#, SendOptions::default()).map_err(|error| failed(&error))?;
         let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.map_err(|error| failed(&error))?;
         match settled.map_err(|error| failed(&error))? {
             Settled::Ended { result: Ok(reply), .. } => Ok(serde_json::from_str(&reply).ok()),

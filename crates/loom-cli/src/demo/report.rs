@@ -29,7 +29,14 @@ pub(super) enum Lender {
 /// One row of the file, reviewed or rejected.
 pub(super) enum Verdict {
     Rejected(String),
-    Decided { decided: Decided, id: String, lei: String, lender: Option<Lender>, reasons: Vec<String>, token: Option<String> },
+    Decided {
+        decided: Decided,
+        id: String,
+        lei: String,
+        lender: Option<Lender>,
+        reasons: Vec<String>,
+        token: Option<String>,
+    },
 }
 
 impl Verdict {
@@ -85,7 +92,10 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(file: Option<&Path>, data: &Path) -> Self {
-        let source = file.map_or_else(|| "1,000 synthetic applications that come with loom".to_owned(), |file| file.display().to_string());
+        let source = file.map_or_else(
+            || "1,000 synthetic applications that come with loom".to_owned(),
+            |file| file.display().to_string(),
+        );
         Self {
             source,
             is_synthetic: file.is_none(),
@@ -217,7 +227,9 @@ impl Report {
         }
         let decided = self.decided();
         writeln!(out, "\n  {:>9}  applications decided by WASM actors", grouped(decided))?;
-        for (name, count) in [("approved", self.approved), ("denied", self.denied), ("referred to a person", self.referred)] {
+        for (name, count) in
+            [("approved", self.approved), ("denied", self.denied), ("referred to a person", self.referred)]
+        {
             writeln!(out, "  {:>9}  {name}  ({})", grouped(count), percent(count, decided))?;
         }
         for (code, count) in &self.rejected {
@@ -240,7 +252,11 @@ impl Report {
         }
         writeln!(out, "\nBeside what the lender decided ({} approved or denied here)", grouped(self.compared))?;
         writeln!(out, "  {:>9}  agreement", percent(self.agreed, self.compared))?;
-        writeln!(out, "  {:>9}  would be reached by always approving these", percent(self.lender_approved, self.compared))?;
+        writeln!(
+            out,
+            "  {:>9}  would be reached by always approving these",
+            percent(self.lender_approved, self.compared)
+        )?;
         writeln!(
             out,
             "  {:>9}  by always approving all {} with a known decision",
@@ -251,7 +267,12 @@ impl Report {
 
     fn write_node(&self, out: &mut String) -> std::fmt::Result {
         let per_second = self.rows as f64 / self.seconds;
-        writeln!(out, "\n{:.1} s, {} applications/s, every decision durable before it was counted", self.seconds, grouped(per_second as u64))?;
+        writeln!(
+            out,
+            "\n{:.1} s, {} applications/s, every decision durable before it was counted",
+            self.seconds,
+            grouped(per_second as u64)
+        )?;
         if let Some(metrics) = &self.node {
             writeln!(
                 out,
@@ -263,7 +284,11 @@ impl Report {
             )?;
         }
         let agree = if self.portfolio_agrees { "agree" } else { "DO NOT agree" };
-        writeln!(out, "the running totals of {} portfolio actors {agree} with the decisions", grouped(self.lenders.len() as u64))
+        writeln!(
+            out,
+            "the running totals of {} portfolio actors {agree} with the decisions",
+            grouped(self.lenders.len() as u64)
+        )
     }
 
     fn write_next(&self, out: &mut String) -> std::fmt::Result {

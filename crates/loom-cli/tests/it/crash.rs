@@ -51,9 +51,8 @@ async fn crash_and_check(resident: &str) {
     let url = Arc::new(RwLock::new(dev.url.clone()));
     let next = Arc::new(AtomicUsize::new(0));
     let replies = Arc::new(Mutex::new(BTreeMap::new()));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| tokio::spawn(client(url.clone(), next.clone(), replies.clone())))
-        .collect();
+    let clients: Vec<_> =
+        (0..CLIENTS).map(|_| tokio::spawn(client(url.clone(), next.clone(), replies.clone()))).collect();
     for kill in 1..=KILLS {
         // Always in the middle of the load, never at a moment chosen by the clock.
         let wanted = kill * MESSAGES / (KILLS + 2);
@@ -111,7 +110,8 @@ async fn journal(client: &Client, actor: &str) -> Vec<Entry> {
 }
 
 fn message_id(started: &Entry) -> String {
-    let envelope: serde_json::Value = serde_json::from_str(started.payloads["message"].json.as_ref().unwrap().get()).unwrap();
+    let envelope: serde_json::Value =
+        serde_json::from_str(started.payloads["message"].json.as_ref().unwrap().get()).unwrap();
     envelope["id"].as_str().unwrap().to_owned()
 }
 

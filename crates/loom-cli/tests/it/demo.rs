@@ -10,7 +10,26 @@ use crate::process::stdout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_number_of_the_demo_can_be_recomputed_from_the_journal() {
-    check(&[]).await;
+    let report = check(&[]).await;
+    let expected =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/loan-review/expected.json"));
+    let expected: Value = serde_json::from_str(&expected.unwrap()).unwrap();
+    let expected = &expected["applications.csv"];
+    for (ours, theirs) in [("approved", "approve"), ("denied", "deny"), ("referred", "refer"), ("reasons", "reasons")] {
+        assert_eq!(report[ours], expected[theirs], "{ours}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ratios_are_derived_where_debt_is_given() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/loan-review/derived-dti.jsonl");
+    let report = stdout(&["demo", "loan-review", "--json", "--applications", file.to_str().unwrap()]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(
+        (&report["approved"], &report["denied"], &report["referred"]),
+        (&23.into(), &15.into(), &2.into()),
+        "{report}"
+    );
 }
 
 /// The same on real applications, where they are at hand: `LOOM_TEST_DATA` names the folder they are in.
@@ -23,12 +42,13 @@ async fn real_applications_are_reviewed() {
     for file in ["hmda/applications.csv", "hmda/full_schema.csv"] {
         let path = Path::new(&folder).join(file);
         // Tests run in their crate's folder; the variable is relative to the project.
-        let path = if path.is_relative() { Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path) } else { path };
+        let path =
+            if path.is_relative() { Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path) } else { path };
         check(&["--applications", path.to_str().unwrap(), "--count", "900"]).await;
     }
 }
 
-async fn check(arguments: &[&str]) {
+async fn check(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     let report = stdout(&[&["demo", "loan-review", "--json", "--data", data], arguments].concat());
@@ -62,6 +82,7 @@ async fn check(arguments: &[&str]) {
     );
     let reported: BTreeMap<String, u64> = serde_json::from_value(report["reasons"].clone()).unwrap();
     assert_eq!(reasons, reported);
+    report
 }
 
 /// The decision and its reasons, from the actor's journal alone.

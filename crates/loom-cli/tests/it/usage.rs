@@ -51,7 +51,10 @@ fn the_commands_of_the_guide_work() {
     assert_eq!((promise["actor"].as_str(), promise["label"].as_str()), (Some("probe/waiting"), Some("approval")));
     assert!(on(&["show", "probe/waiting"]).contains("loom promise resolve"));
     on(&["promise", "resolve", promise["token"].as_str().unwrap(), r#"{"ok":true}"#]);
-    assert_eq!(eventually(|| Some(on(&["state", "probe/waiting"])).filter(|state| state != "null\n")), "{\"ok\":true}\n");
+    assert_eq!(
+        eventually(|| Some(on(&["state", "probe/waiting"])).filter(|state| state != "null\n")),
+        "{\"ok\":true}\n"
+    );
     let (_, error) = fails(&["promise", "reject", promise["token"].as_str().unwrap(), "late"]);
     assert!(error.contains("error[unknown-promise]") || error.contains("error[promise-resolved]"), "{error}");
 
@@ -61,7 +64,10 @@ fn the_commands_of_the_guide_work() {
     }
     let entries: Vec<Value> =
         on(&["journal", "probe/a", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(entries.iter().map(|entry| entry["seq"].as_u64().unwrap()).collect::<Vec<_>>(), (0..7).collect::<Vec<_>>());
+    assert_eq!(
+        entries.iter().map(|entry| entry["seq"].as_u64().unwrap()).collect::<Vec<_>>(),
+        (0..7).collect::<Vec<_>>()
+    );
     assert!(on(&["ps"]).contains("probe/waiting"));
     assert_eq!(on(&["ps", "--json", "--type", "probe"]).lines().count(), 3);
 
@@ -96,7 +102,10 @@ fn a_second_process_on_a_folder_is_refused() {
     let dev = Dev::start(folder.path(), &[]);
     let second = run(&["dev", "--listen", "127.0.0.1:0", "--data", folder.path().to_str().unwrap()]);
     let error = text(&second.stderr);
-    assert!(!second.status.success() && error.contains("error[data-folder-in-use]") && error.contains("hint:"), "{error}");
+    assert!(
+        !second.status.success() && error.contains("error[data-folder-in-use]") && error.contains("hint:"),
+        "{error}"
+    );
     dev.kill();
     Dev::start(folder.path(), &[]).terminate();
 }

@@ -4,12 +4,14 @@ use loom_types::{EntryBody, Payload, SaltSource, limits::TURN_ENTRIES_MAX, media
 
 use super::{Ambient, Divergence, Effect, Opening, Outcome, Reaction, Record, Requested, Running, Task, Turn, Work};
 use crate::{
-    Failure, Message, Retry, random,
+    Failure, Message, Retry,
     limits::{CALL_DEADLINE_MS_DEFAULT, OUTSTANDING_MAX},
+    random,
     request::{Request, RetryRequest},
 };
 
 /// What a request becomes.
+#[expect(clippy::large_enum_variant, reason = "one at a time, made and taken apart at once")]
 enum Step {
     /// It has its outcome now.
     Now(Outcome),
@@ -24,7 +26,8 @@ enum Step {
 impl Turn {
     pub(super) fn live(&mut self, op: String, request: Request, text: &str, ambient: &mut Ambient<'_>) -> Reaction {
         if self.entries >= TURN_ENTRIES_MAX {
-            let message = format!("a turn may write {TURN_ENTRIES_MAX} entries (TURN_ENTRIES_MAX); split the work over turns");
+            let message =
+                format!("a turn may write {TURN_ENTRIES_MAX} entries (TURN_ENTRIES_MAX); split the work over turns");
             return Reaction::Fail(Failure::new("too-many-steps", message));
         }
         let n = self.cursor as u32;
@@ -125,7 +128,8 @@ impl Turn {
 
     fn outstanding_step(&self, work: Work, effects: Vec<Effect>, ambient: &mut Ambient<'_>) -> Step {
         if self.outstanding().count() >= OUTSTANDING_MAX {
-            let text = format!("a turn may have {OUTSTANDING_MAX} steps outstanding (OUTSTANDING_MAX); await some first");
+            let text =
+                format!("a turn may have {OUTSTANDING_MAX} steps outstanding (OUTSTANDING_MAX); await some first");
             return failed("too-many-outstanding", text, ambient.salts);
         }
         Step::Later(work, effects)
@@ -145,12 +149,13 @@ impl Turn {
         let op: String = op.chars().take(64).collect();
         if self.is_replaying() {
             let record = &self.records[self.cursor];
-            if record.op == op && record.request.value() == text.as_bytes() {
-                if let Some(outcome) = &record.immediate {
-                    let answer = outcome.answer();
-                    self.cursor += 1;
-                    return Ok(Reaction::Answer(answer));
-                }
+            if record.op == op
+                && record.request.value() == text.as_bytes()
+                && let Some(outcome) = &record.immediate
+            {
+                let answer = outcome.answer();
+                self.cursor += 1;
+                return Ok(Reaction::Answer(answer));
             }
             return Err(self.divergence(Some(Requested { op, request: text.to_owned() })));
         }
@@ -208,4 +213,3 @@ fn promise_token(salts: &mut dyn SaltSource) -> String {
     salts.fill(&mut raw);
     format!("prm-{}", data_encoding::BASE32_NOPAD.encode(&raw).to_ascii_lowercase())
 }
-

@@ -116,7 +116,8 @@ impl Turn {
                         Ok(Some(Work::Timer { due_ms: at_ms.saturating_add(ms) }))
                     }
                     Request::Activity { name, input, retry, .. } => {
-                        let spec = self.opening.deployment.activities.get(&name).ok_or("the activity is not deployed")?;
+                        let spec =
+                            self.opening.deployment.activities.get(&name).ok_or("the activity is not deployed")?;
                         let retry = merged(spec.retry, retry);
                         Ok(Some(Work::Activity { name, input: input.get().to_owned(), retry }))
                     }

@@ -69,7 +69,14 @@ impl Live {
         let in_flight = InFlight { accept: true, admission, ..InFlight::default() };
         let open_turn = Some(running.started_seq);
         let needs_worker = running.needs_worker();
-        self.hand_in(io, pending, in_flight, taken, books, Standing { open_turn, needs_worker, state: StateWrite::Keep });
+        self.hand_in(
+            io,
+            pending,
+            in_flight,
+            taken,
+            books,
+            Standing { open_turn, needs_worker, state: StateWrite::Keep },
+        );
     }
 
     /// Pure work needs no sync: after a crash it is computed again. Its activities start right away.
@@ -228,7 +235,9 @@ impl Live {
                 let (result, payload) = (outcome.resolution(), outcome.payload().clone());
                 commit.outcomes.push(OutgoingOutcome { to, step, result, payload });
             }
-            Effect::SetTimer { n, due_ms } => commit.timers.push(TimerWrite::Set { step: step(n), due_ms, attempts: 0 }),
+            Effect::SetTimer { n, due_ms } => {
+                commit.timers.push(TimerWrite::Set { step: step(n), due_ms, attempts: 0 })
+            }
             Effect::ClearTimer { n, .. } => commit.timers.push(TimerWrite::Clear { step: step(n) }),
             Effect::CreatePromise { n, token, label, data } => {
                 commit.promises_created.push(NewPromise { token, step: step(n), label, data });
@@ -281,7 +290,9 @@ impl Live {
         for (responders, settled) in in_flight.settle {
             responders.settle(settled);
         }
-        if in_flight.accept && let Some(running) = self.running.as_mut() {
+        if in_flight.accept
+            && let Some(running) = self.running.as_mut()
+        {
             running.responders.iter_mut().for_each(Responders::accept);
         }
         for (actor, lane) in in_flight.wake {

@@ -251,11 +251,8 @@ impl Live {
     fn request(&mut self, io: &mut Io, request: &str) -> Option<String> {
         let running = self.running.as_mut().expect("a turn is driven");
         let context = io.context.clone();
-        let mut ambient = Ambient {
-            now_ms: context.clock.now_ms(),
-            salts: &mut io.salts,
-            directory: &*context.deployments,
-        };
+        let mut ambient =
+            Ambient { now_ms: context.clock.now_ms(), salts: &mut io.salts, directory: &*context.deployments };
         let reaction = running.turn.request(request, &mut ambient);
         self.show_logs();
         let running = self.running.as_mut().expect("a turn is driven");
@@ -337,7 +334,9 @@ impl Live {
                         Err(loom_storage::BlobError::NotFound(cid)) if !is_replay => {
                             Ok(Err(Failure::new("not-found", format!("there is no blob {cid}"))))
                         }
-                        Err(error) => Err(HostFault::Unavailable { what: format!("blob {cid}"), detail: error.to_string() }),
+                        Err(error) => {
+                            Err(HostFault::Unavailable { what: format!("blob {cid}"), detail: error.to_string() })
+                        }
                     };
                     CellResult::Task { turn, result }
                 });
@@ -387,7 +386,12 @@ impl Live {
         running.turn.finish(result, &mut ambient)
     }
 
-    pub(super) fn task_done(&mut self, io: &mut Io, turn: TurnNumber, result: Result<Result<String, Failure>, HostFault>) {
+    pub(super) fn task_done(
+        &mut self,
+        io: &mut Io,
+        turn: TurnNumber,
+        result: Result<Result<String, Failure>, HostFault>,
+    ) {
         let is_current = |running: &&mut Box<Running>| {
             running.phase == Phase::Task && running.turn.opening().turn == turn && running.guest.is_some()
         };
@@ -439,7 +443,8 @@ impl Live {
         let (told, rest): (Vec<_>, Vec<_>) =
             running.responders.drain(..).partition(|responders| responders.until_waiting);
         running.responders = rest;
-        let settled = told.into_iter().map(|responders| (responders, Settled::Waiting { turn, promises: promises.clone() }));
+        let settled =
+            told.into_iter().map(|responders| (responders, Settled::Waiting { turn, promises: promises.clone() }));
         self.when_durable(settled.collect());
     }
 
@@ -668,4 +673,3 @@ fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
     }
     Ok(serde_json::to_string(&text).expect("strings serialise"))
 }
-

@@ -45,8 +45,7 @@ pub(crate) fn settings(resident: usize) -> Settings {
 
 impl Node {
     pub(crate) async fn start(storage: Storage, settings: Settings) -> Self {
-        let runtime =
-            Runtime::start(settings, storage, sandbox(), Arc::new(SystemClock::default())).await.unwrap();
+        let runtime = Runtime::start(settings, storage, sandbox(), Arc::new(SystemClock::default())).await.unwrap();
         let handle = runtime.handle();
         Self { runtime, handle, _folder: None }
     }

@@ -51,8 +51,7 @@ async fn a_missing_blob_is_waited_for() {
     std::fs::rename(&path, &hidden).unwrap();
 
     let node = Node::start(open(folder.path()), settings(0)).await;
-    let mut ticket =
-        node.handle.send(&probe("a"), r#"{"do":[{"reply":"done"}]}"#, SendOptions::default()).unwrap();
+    let mut ticket = node.handle.send(&probe("a"), r#"{"do":[{"reply":"done"}]}"#, SendOptions::default()).unwrap();
     let faults = || node.handle.metrics().host_faults.get();
     let waited = async {
         while faults() < 2 {

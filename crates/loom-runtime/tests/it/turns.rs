@@ -22,9 +22,17 @@ async fn a_failed_turn_rolls_its_state_back_and_does_not_block_the_key() {
         node.run("a", r#"{"do":[{"op":"state.set","value":1},{"reply":null}]}"#).await.unwrap();
         for (program, kind, part) in [
             (r#"{"do":[{"op":"state.set","value":2},{"trap":"no way"}]}"#, "trap", "no way"),
-            (r#"{"do":[{"op":"state.set","value":2},{"fail":{"kind":"my-kind","message":"mine"}}]}"#, "my-kind", "mine"),
+            (
+                r#"{"do":[{"op":"state.set","value":2},{"fail":{"kind":"my-kind","message":"mine"}}]}"#,
+                "my-kind",
+                "mine",
+            ),
             (r#"{"do":[{"op":"state.set","value":2},{"reply_text":"not json"}]}"#, "output-not-json", "JSON"),
-            (r#"{"do":[{"op":"state.set","value":2},{"reply_bytes":2000000}]}"#, "output-too-large", "limits.output_bytes"),
+            (
+                r#"{"do":[{"op":"state.set","value":2},{"reply_bytes":2000000}]}"#,
+                "output-too-large",
+                "limits.output_bytes",
+            ),
             (r#"{"do":[{"op":"state.set","value":2},{"recurse":true}]}"#, "", ""),
             (r#"{"do":[{"op":"state.set","value":2},{"allocate":100000000}]}"#, "memory-limit", "limits.memory_bytes"),
             (r#"{"do":[{"op":"state.set","value":2},{"spin":true}]}"#, "out-of-fuel", "limits.fuel"),
@@ -48,9 +56,10 @@ async fn pure_steps_of_a_turn_are_one_commit() {
         assert_eq!(node.run("a", program).await.unwrap(), r#"[{"a":1},"hello"]"#);
         assert_eq!(node.handle.metrics().commits.get() - before, 1);
         let kinds: Vec<_> = journal(node, "a").await.iter().map(|body| body.kind()).collect();
-        assert_eq!(kinds, [
-            "opened", "turn-started", "step", "step", "step", "step", "step", "step", "step", "turn-ended"
-        ]);
+        assert_eq!(
+            kinds,
+            ["opened", "turn-started", "step", "step", "step", "step", "step", "step", "step", "turn-ended"]
+        );
     })
     .await;
 }
@@ -255,7 +264,10 @@ async fn unknown_types_and_bad_bodies_are_refused_at_the_door() {
     everywhere(async |node| {
         let nobody = "default/nobody/a".parse().unwrap();
         let refused = node.handle.send(&nobody, "1", SendOptions::default()).err().unwrap();
-        assert!(matches!(refused, SendError::UnknownType { ref known, .. } if known == &["other", "probe"]), "{refused}");
+        assert!(
+            matches!(refused, SendError::UnknownType { ref known, .. } if known == &["other", "probe"]),
+            "{refused}"
+        );
         let refused = node.handle.send(&probe("a"), "{", SendOptions::default()).err().unwrap();
         assert!(matches!(refused, SendError::NotJson(_)));
         let large = format!("\"{}\"", "x".repeat(5_000_000));

@@ -27,10 +27,7 @@ enum Kind {
 impl Toolchain {
     /// What is on this machine, the usual one first.
     pub(crate) fn available() -> Vec<Self> {
-        [Self::rustup(), Self::debian()]
-            .into_iter()
-            .flatten()
-            .collect()
+        [Self::rustup(), Self::debian()].into_iter().flatten().collect()
     }
 
     fn rustup() -> Option<Self> {
@@ -41,19 +38,12 @@ impl Toolchain {
         }
         let version = output(rustc().arg("--version"))?;
         let sysroot = output(rustc().args(["--print", "sysroot"]))?.into();
-        Some(Self {
-            kind: Kind::Rustup,
-            version,
-            sysroot,
-        })
+        Some(Self { kind: Kind::Rustup, version, sysroot })
     }
 
     fn debian() -> Option<Self> {
-        let sysroot: PathBuf =
-            output(command("/usr/bin/rustc").args(["--print", "sysroot"]))?.into();
-        let has_source = sysroot
-            .join("lib/rustlib/src/rust/library/std/src/lib.rs")
-            .exists();
+        let sysroot: PathBuf = output(command("/usr/bin/rustc").args(["--print", "sysroot"]))?.into();
+        let has_source = sysroot.join("lib/rustlib/src/rust/library/std/src/lib.rs").exists();
         let has_cargo = Path::new("/usr/bin/cargo").exists();
         if !has_source || !has_cargo {
             return None;
@@ -61,11 +51,7 @@ impl Toolchain {
         let rustc = output(command("/usr/bin/rustc").arg("--version"))?;
         let linker = output(command("wasm-ld").arg("--version"))?;
         let version = format!("{rustc}, its std from source, {linker}");
-        Some(Self {
-            kind: Kind::Debian,
-            version,
-            sysroot,
-        })
+        Some(Self { kind: Kind::Debian, version, sysroot })
     }
 
     /// This toolchain's `cargo build`, set up for the target.

@@ -1,0 +1,85 @@
+//! `cargo xtask test`: everything CI checks, in the order in which it fails soonest.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::{
+    guests,
+    process::{command, output, run},
+    setup, tidy,
+};
+
+/// A named part of the run.
+type Part = (&'static str, fn(&Path) -> Result<()>);
+
+const PARTS: &[Part] = &[
+    ("format", format),
+    ("tidy", tidy::check),
+    ("spelling", spelling),
+    ("lints", lints),
+    ("tests", tests),
+    ("guest tests", guest_tests),
+    ("docs", docs),
+    ("licences and advisories", deny),
+    ("guests", guests::check),
+];
+
+/// Runs every part; the first that fails ends the run and is named.
+pub(crate) fn test(root: &Path) -> Result<()> {
+    setup::ensure(root)?;
+    for (name, part) in PARTS {
+        eprintln!("\n── {name}");
+        part(root).with_context(|| format!("'{name}' failed"))?;
+    }
+    eprintln!("\nall {} parts passed", PARTS.len());
+    Ok(())
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    run(command("cargo").current_dir(root).args(arguments))
+}
+
+fn format(root: &Path) -> Result<()> {
+    cargo(root, &["fmt", "--all", "--check"])?;
+    for manifest in ["guests/Cargo.toml", "sdk/rust/Cargo.toml"] {
+        cargo(root, &["fmt", "--manifest-path", manifest, "--check"])?;
+    }
+    Ok(())
+}
+
+fn spelling(root: &Path) -> Result<()> {
+    if output(command("typos").arg("--version")).is_none() {
+        eprintln!("skipped: typos is not installed (cargo install typos-cli, or pip install typos)");
+        return Ok(());
+    }
+    run(command("typos").current_dir(root))
+}
+
+fn lints(root: &Path) -> Result<()> {
+    cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn tests(root: &Path) -> Result<()> {
+    cargo(root, &["test", "--workspace", "--no-fail-fast"])
+}
+
+fn guest_tests(root: &Path) -> Result<()> {
+    cargo(root, &["test", "--manifest-path", "guests/Cargo.toml"])?;
+    for folder in ["sdk/assemblyscript", "guests/assemblyscript"] {
+        run(command("npm").current_dir(root.join(folder)).arg("test"))?;
+    }
+    run(command("node").current_dir(root).args(["--test", "guests/loan-review/normalise/tests/"]))
+}
+
+fn docs(root: &Path) -> Result<()> {
+    run(command("cargo").current_dir(root).env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps"]))
+}
+
+fn deny(root: &Path) -> Result<()> {
+    if output(command("cargo").args(["deny", "--version"])).is_none() {
+        eprintln!("skipped: cargo-deny is not installed (cargo install cargo-deny); its rules are in deny.toml");
+        return Ok(());
+    }
+    cargo(root, &["deny", "check"])
+}
