@@ -43,7 +43,7 @@ fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
 fn format(root: &Path) -> Result<()> {
     cargo(root, &["fmt", "--all", "--check"])?;
     for manifest in ["guests/Cargo.toml", "sdk/rust/Cargo.toml"] {
-        cargo(root, &["fmt", "--manifest-path", manifest, "--check"])?;
+        cargo(root, &["fmt", "--all", "--manifest-path", manifest, "--check"])?;
     }
     Ok(())
 }

@@ -15,10 +15,7 @@
 /// Known only after the decision.
 pub const OUTCOME: &[(&str, &str)] = &[
     ("action_taken", "the decision"),
-    (
-        "approved",
-        "the decision, in files that fold action_taken to 1 or 0",
-    ),
+    ("approved", "the decision, in files that fold action_taken to 1 or 0"),
     ("denial_reason_1", "why it was denied"),
     ("denial_reason_2", "why it was denied"),
     ("denial_reason_3", "why it was denied"),
@@ -26,10 +23,7 @@ pub const OUTCOME: &[(&str, &str)] = &[
     ("purchaser_type", "who bought the originated loan"),
     ("interest_rate", "fixed when the loan is approved"),
     ("rate_spread", "computed from the interest rate"),
-    (
-        "hoepa_status",
-        "computed from rate and fees; 'not applicable' betrays that no loan was made",
-    ),
+    ("hoepa_status", "computed from rate and fees; 'not applicable' betrays that no loan was made"),
     ("total_loan_costs", "from the closing disclosure"),
     ("total_points_and_fees", "from the closing disclosure"),
     ("origination_charges", "from the closing disclosure"),
@@ -40,10 +34,7 @@ pub const OUTCOME: &[(&str, &str)] = &[
 /// About the neighbourhood.
 pub const CONTEXT: &[(&str, &str)] = &[
     ("tract_population", "of the census tract"),
-    (
-        "ffiec_msa_md_median_family_income",
-        "of the metropolitan area",
-    ),
+    ("ffiec_msa_md_median_family_income", "of the metropolitan area"),
     ("tract_to_msa_income_percentage", "of the census tract"),
     ("tract_owner_occupied_units", "of the census tract"),
     ("tract_one_to_four_family_homes", "of the census tract"),

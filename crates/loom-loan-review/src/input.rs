@@ -90,17 +90,12 @@ pub enum Format {
 impl Format {
     /// By the extension, and where that says nothing by the first byte that is not blank.
     pub fn detect(path: &Path, beginning: &[u8]) -> Self {
-        let extension = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .unwrap_or("");
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
         match extension.to_ascii_lowercase().as_str() {
             "csv" => Self::Csv,
             "jsonl" | "ndjson" => Self::JsonLines,
             _ => {
-                let text = beginning
-                    .strip_prefix(lines::BYTE_ORDER_MARK)
-                    .unwrap_or(beginning);
+                let text = beginning.strip_prefix(lines::BYTE_ORDER_MARK).unwrap_or(beginning);
                 match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
                     Some(b'{') => Self::JsonLines,
                     _ => Self::Csv,
@@ -122,10 +117,7 @@ pub struct Applications {
 
 impl std::fmt::Debug for Applications {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Applications")
-            .field("row", &self.row)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Applications").field("row", &self.row).finish_non_exhaustive()
     }
 }
 
@@ -137,8 +129,7 @@ struct Column {
 impl Applications {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut reader =
-            BufReader::with_capacity(128 * 1024, File::open(path).map_err(OpenError::Read)?);
+        let mut reader = BufReader::with_capacity(128 * 1024, File::open(path).map_err(OpenError::Read)?);
         let format = Format::detect(path, reader.fill_buf().map_err(OpenError::Read)?);
         Self::from_reader(Box::new(reader), format)
     }
@@ -150,13 +141,7 @@ impl Applications {
             Format::Csv => Some(header(&mut lines)?),
             Format::JsonLines => None,
         };
-        Ok(Self {
-            lines,
-            header,
-            ids: HashSet::new(),
-            row: 0,
-            ended: false,
-        })
+        Ok(Self { lines, header, ids: HashSet::new(), row: 0, ended: false })
     }
 
     /// How much of the file has been read, for showing progress.
@@ -172,18 +157,13 @@ impl Applications {
                 return Err((RejectionCode::RowTooLarge, message));
             }
         };
-        let text =
-            str::from_utf8(&bytes).map_err(|error| (RejectionCode::NotUtf8, error.to_string()))?;
+        let text = str::from_utf8(&bytes).map_err(|error| (RejectionCode::NotUtf8, error.to_string()))?;
         let cells = match &self.header {
             Some(header) => record::from_csv(text, header.len())?
                 .into_iter()
                 .zip(header)
                 .filter(|(_, column)| !column.name.is_empty())
-                .map(|(value, column)| Cell {
-                    name: column.name.clone(),
-                    canonical: column.canonical.clone(),
-                    value,
-                })
+                .map(|(value, column)| Cell { name: column.name.clone(), canonical: column.canonical.clone(), value })
                 .collect(),
             None => record::from_json(text)?,
         };
@@ -192,13 +172,7 @@ impl Applications {
         let lei = checked_lei(row.lei)?;
         let mut fields = row.fields;
         fields.insert(ID_COLUMN.to_owned(), Value::String(id.clone()));
-        Ok(Application {
-            row: self.row,
-            id,
-            lei,
-            fields,
-            lender: row.lender,
-        })
+        Ok(Application { row: self.row, id, lei, fields, lender: row.lender })
     }
 
     /// The row's id, which no row before it has.
@@ -211,10 +185,7 @@ impl Applications {
             None => format!("R{:07}", self.row),
         };
         if !self.ids.insert(id.as_str().into()) {
-            return Err((
-                RejectionCode::DuplicateId,
-                format!("{id:?} is the id of an earlier row"),
-            ));
+            return Err((RejectionCode::DuplicateId, format!("{id:?} is the id of an earlier row")));
         }
         Ok(id)
     }
@@ -231,9 +202,7 @@ impl Iterator for Applications {
             Ok(line) => line?,
             Err(error) => {
                 self.ended = true;
-                return Some(Err(
-                    self.rejection(RejectionCode::ReadFailed, error.to_string())
-                ));
+                return Some(Err(self.rejection(RejectionCode::ReadFailed, error.to_string())));
             }
         };
         self.row += 1;
@@ -242,21 +211,13 @@ impl Iterator for Applications {
             let message = format!("ROWS_MAX is {ROWS_MAX}; split the file");
             return Some(Err(self.rejection(RejectionCode::TooManyRows, message)));
         }
-        Some(
-            self.application(line)
-                .map_err(|(code, message)| self.rejection(code, message)),
-        )
+        Some(self.application(line).map_err(|(code, message)| self.rejection(code, message)))
     }
 }
 
 impl Applications {
     fn rejection(&self, code: RejectionCode, message: String) -> Rejection {
-        Rejection {
-            row: self.row,
-            line: self.lines.line_number(),
-            code,
-            message,
-        }
+        Rejection { row: self.row, line: self.lines.line_number(), code, message }
     }
 }
 
@@ -273,19 +234,10 @@ fn header(lines: &mut Lines<Box<dyn BufRead + Send>>) -> Result<Vec<Column>, Ope
     let names = record::split_csv(text).map_err(|(_, message)| bad(message))?;
     let mut columns: Vec<Column> = Vec::with_capacity(names.len());
     for name in names {
-        let column = Column {
-            canonical: canonical(&name),
-            name: name.trim().to_owned(),
-        };
+        let column = Column { canonical: canonical(&name), name: name.trim().to_owned() };
         // A nameless column is what spreadsheets and data frames leave behind; it is dropped.
-        if !column.name.is_empty()
-            && columns
-                .iter()
-                .any(|other| other.canonical == column.canonical)
-        {
-            return Err(OpenError::DuplicateColumn {
-                column: column.name,
-            });
+        if !column.name.is_empty() && columns.iter().any(|other| other.canonical == column.canonical) {
+            return Err(OpenError::DuplicateColumn { column: column.name });
         }
         columns.push(column);
     }

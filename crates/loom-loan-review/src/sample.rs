@@ -50,11 +50,9 @@ pub fn write_csv(seed: u64, count: usize, mut writer: impl Write) -> io::Result<
             row.occupancy,
             row.dwelling,
             row.loan_amount,
-            row.property_value
-                .map_or(NA.to_owned(), |value| value.to_string()),
+            row.property_value.map_or(NA.to_owned(), |value| value.to_string()),
             row.cltv.map_or(NA.to_owned(), percent),
-            row.income
-                .map_or(NA.to_owned(), |income| income.to_string()),
+            row.income.map_or(NA.to_owned(), |income| income.to_string()),
             row.dti,
         )?;
     }
@@ -71,11 +69,7 @@ pub fn write_derived(seed: u64, count: usize, mut writer: impl Write) -> io::Res
         let dti_percent = draw.between(12, 70);
         let monthly_debt = income * 1000 * dti_percent / 1200;
         let stated = match number % 8 {
-            0 => tables::dti_text(if dti_percent < 50 {
-                dti_percent + 15
-            } else {
-                25
-            }),
+            0 => tables::dti_text(if dti_percent < 50 { dti_percent + 15 } else { 25 }),
             4 => tables::dti_text(monthly_debt * 1200 / (income * 1000)),
             _ => NA.to_owned(),
         };
@@ -138,12 +132,7 @@ impl Synthetic {
             _ => band(value * cltv.min(150_000) / 100_000),
         };
         let dti_bucket = draw.weighted(tables::dti_buckets(loan_type));
-        let approval = Approval {
-            loan_type,
-            dti_bucket,
-            missing,
-            manufactured,
-        };
+        let approval = Approval { loan_type, dti_bucket, missing, manufactured };
         let action = if !draw.per_mille(approval.per_mille()) {
             3
         } else if draw.per_mille(40) {
@@ -171,11 +160,7 @@ impl Synthetic {
             property_value: (!missing.property_value()).then_some(value),
             cltv: (!missing.cltv()).then_some(cltv),
             income: income(draw, wealth, missing),
-            dti: if missing.dti() {
-                NA.to_owned()
-            } else {
-                dti_bucket.text(draw)
-            },
+            dti: if missing.dti() { NA.to_owned() } else { dti_bucket.text(draw) },
         }
     }
 }
@@ -191,11 +176,7 @@ fn purpose(draw: &mut Draw, loan_type: usize, missing: Missing) -> u8 {
 fn cltv(draw: &mut Draw, loan_type: usize, purpose: u8) -> u64 {
     let exact = draw.quantile(tables::cltvs(loan_type, purpose));
     // Loans are sized to whole steps of the ratio; about two in five are.
-    if draw.per_mille(400) && exact > 5000 {
-        exact / 5000 * 5000
-    } else {
-        exact
-    }
+    if draw.per_mille(400) && exact > 5000 { exact / 5000 * 5000 } else { exact }
 }
 
 fn income(draw: &mut Draw, wealth: u64, missing: Missing) -> Option<i64> {
@@ -229,9 +210,7 @@ fn percent(thousandths: u64) -> String {
     if fraction == 0 {
         return whole.to_string();
     }
-    format!("{whole}.{fraction:03}")
-        .trim_end_matches('0')
-        .to_owned()
+    format!("{whole}.{fraction:03}").trim_end_matches('0').to_owned()
 }
 
 #[cfg(test)]

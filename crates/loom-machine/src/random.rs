@@ -33,13 +33,22 @@ pub(crate) fn uuid(seed: &[u8], n: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    /// The vectors of `docs/formats/vectors/derived.json`.
     #[test]
-    fn a_seed_and_a_step_give_the_same_bytes_for_ever() {
-        let bytes = super::bytes(&[7; 32], 3, 40);
-        assert_eq!(bytes.len(), 40);
-        assert_eq!(bytes, super::bytes(&[7; 32], 3, 40));
-        assert_eq!(bytes[..8], super::bytes(&[7; 32], 3, 8));
-        assert_ne!(bytes, super::bytes(&[7; 32], 4, 40));
-        expect_test::expect!["167d83d1-d2a8-474d-9e77-e6efdc8f3436"].assert_eq(&super::uuid(&[7; 32], 0));
+    fn a_seed_and_a_step_give_the_documented_bytes() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/vectors/derived.json");
+        let vectors: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert!(vectors.len() > 1);
+        for vector in vectors {
+            let seed = data_encoding::HEXLOWER.decode(vector["seed"].as_str().unwrap().as_bytes()).unwrap();
+            let n = vector["n"].as_u64().unwrap() as u32;
+            let result = match vector["kind"].as_str().unwrap() {
+                "uuid" => super::uuid(&seed, n),
+                _ => {
+                    data_encoding::HEXLOWER.encode(&super::bytes(&seed, n, vector["bytes"].as_u64().unwrap() as usize))
+                }
+            };
+            assert_eq!(result, vector["result"], "{vector}");
+        }
     }
 }

@@ -129,8 +129,8 @@ pub enum SendError {
     /// The store failed; the message may have been taken in, so send it again under the same id.
     #[error("the store failed: {0}")]
     Store(String),
-    /// The node is stopping; send again under the same id.
-    #[error("the node is stopping")]
+    /// The node is stopping, or had to read the actor again; send again under the same id.
+    #[error("the node dropped the request, because it is stopping or could not read the actor")]
     Stopping,
 }
 

@@ -56,6 +56,7 @@ impl Problem {
             "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
             "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type is not accepted"),
+            "misdirected-host" => (StatusCode::MISDIRECTED_REQUEST, "The request is for another host"),
             "invalid-deployment" => (StatusCode::UNPROCESSABLE_ENTITY, "The deployment's manifest cannot work"),
             "missing-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module was not uploaded"),
             "unusable-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module cannot run"),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{StatusCode, header},
-    response::IntoResponse,
+    middleware::Next,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use loom_runtime::Handle;
@@ -15,7 +16,11 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{actors, blobs, deployments, problem, promises};
+use crate::{
+    actors, blobs, deployments,
+    problem::{self, Problem},
+    promises,
+};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -50,7 +55,20 @@ pub fn router(handle: Handle) -> Router {
         .route("/metrics", get(metrics))
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::unknown_route)
+        .layer(axum::middleware::from_fn(only_for_this_machine))
         .with_state(app)
+}
+
+/// Refuses requests that name another host. A node on the loopback interface can be reached by any web page whose
+/// name was made to resolve to it; what the page cannot do is call itself `localhost`.
+async fn only_for_this_machine(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    if ["localhost", "127.0.0.1", "[::1]"].contains(&name) {
+        return next.run(request).await;
+    }
+    let host: String = host.chars().take(80).collect();
+    Problem::new("misdirected-host", format!("this node answers to localhost, not to '{host}'")).into_response()
 }
 
 /// Serves until told to stop, then finishes requests under way.

@@ -125,7 +125,8 @@ fn what_cannot_work_is_said_clearly() {
 async fn the_interface_answers_nonsense_with_problems() {
     let folder = tempfile::tempdir().unwrap();
     let dev = Dev::start(folder.path(), &[]);
-    let http = reqwest::Client::new();
+    // A server that refuses a body closes the connection, so each request gets its own.
+    let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     let json = "application/json";
     let big = "x".repeat(5_000_000);
     for (method, path, content_type, body, status, code) in [
@@ -155,6 +156,8 @@ async fn the_interface_answers_nonsense_with_problems() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(&problem.kind);
         assert!(page.exists(), "{} has no page", problem.code);
     }
+    let foreign = http.get(format!("{}/v1/actors", dev.url)).header("host", "evil.example:4100").send().await.unwrap();
+    assert_eq!(foreign.status().as_u16(), 421, "a name that was made to resolve to this machine");
     let metrics = http.get(format!("{}/metrics", dev.url)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("loom_turns_ended_total"), "{metrics}");
     for path in ["/healthz", "/readyz"] {

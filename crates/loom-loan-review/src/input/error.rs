@@ -99,9 +99,7 @@ pub enum OpenError {
         column: String,
     },
     /// The header lacks a column that every application needs.
-    #[error(
-        "the header has no column {column:?}; the columns of the HMDA data browser are expected"
-    )]
+    #[error("the header has no column {column:?}; the columns of the HMDA data browser are expected")]
     MissingColumn {
         /// The column.
         column: &'static str,

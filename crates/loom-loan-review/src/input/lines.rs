@@ -20,12 +20,7 @@ pub(super) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(reader: R, bytes_max: usize) -> Self {
-        Self {
-            reader,
-            bytes_max,
-            bytes_read: 0,
-            line_number: 0,
-        }
+        Self { reader, bytes_max, bytes_read: 0, line_number: 0 }
     }
 
     pub(super) fn bytes_read(&self) -> u64 {
@@ -82,10 +77,6 @@ impl<R: BufRead> Lines<R> {
         if bytes.last() == Some(&b'\r') {
             bytes.pop();
         }
-        if bytes.len() > self.bytes_max {
-            Line::TooLong { bytes: length }
-        } else {
-            Line::Whole(bytes)
-        }
+        if bytes.len() > self.bytes_max { Line::TooLong { bytes: length } } else { Line::Whole(bytes) }
     }
 }

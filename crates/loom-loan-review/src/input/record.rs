@@ -28,10 +28,7 @@ pub(super) fn split_csv(line: &str) -> Result<Vec<String>, Problem> {
     let mut rest = line;
     loop {
         if values.len() == COLUMNS_MAX {
-            return Err((
-                RejectionCode::TooManyColumns,
-                format!("COLUMNS_MAX is {COLUMNS_MAX}"),
-            ));
+            return Err((RejectionCode::TooManyColumns, format!("COLUMNS_MAX is {COLUMNS_MAX}")));
         }
         let (value, after) = match rest.strip_prefix('"') {
             Some(quoted) => quoted_field(quoted, values.len() + 1)?,
@@ -52,10 +49,7 @@ fn plain_field(text: &str, column: usize) -> Result<(String, Option<&str>), Prob
         None => (text, None),
     };
     if value.contains('"') {
-        return Err((
-            RejectionCode::BadQuoting,
-            format!("a quote inside the unquoted value of column {column}"),
-        ));
+        return Err((RejectionCode::BadQuoting, format!("a quote inside the unquoted value of column {column}")));
     }
     Ok((value.to_owned(), after))
 }
@@ -66,10 +60,7 @@ fn quoted_field(text: &str, column: usize) -> Result<(String, Option<&str>), Pro
     let mut rest = text;
     loop {
         let Some((part, after)) = rest.split_once('"') else {
-            return Err((
-                RejectionCode::BadQuoting,
-                format!("the quote in column {column} is not closed"),
-            ));
+            return Err((RejectionCode::BadQuoting, format!("the quote in column {column} is not closed")));
         };
         value.push_str(part);
         if after.is_empty() {
@@ -78,12 +69,9 @@ fn quoted_field(text: &str, column: usize) -> Result<(String, Option<&str>), Pro
         if let Some(next) = after.strip_prefix(',') {
             return Ok((value, Some(next)));
         }
-        rest = after.strip_prefix('"').ok_or_else(|| {
-            (
-                RejectionCode::BadQuoting,
-                format!("text after the closing quote in column {column}"),
-            )
-        })?;
+        rest = after
+            .strip_prefix('"')
+            .ok_or_else(|| (RejectionCode::BadQuoting, format!("text after the closing quote in column {column}")))?;
         value.push('"');
     }
 }
@@ -92,9 +80,7 @@ fn quoted_field(text: &str, column: usize) -> Result<(String, Option<&str>), Pro
 pub(super) fn from_json(line: &str) -> Result<Vec<Cell>, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(line);
     let not_an_object = |error: serde_json::Error| (RejectionCode::NotAnObject, error.to_string());
-    let cells = deserializer
-        .deserialize_map(ObjectVisitor)
-        .map_err(not_an_object)??;
+    let cells = deserializer.deserialize_map(ObjectVisitor).map_err(not_an_object)??;
     deserializer.end().map_err(not_an_object)?;
     Ok(cells)
 }
@@ -118,24 +104,15 @@ impl<'de> Visitor<'de> for ObjectVisitor {
                 continue;
             }
             problem = match value {
-                None => Some((
-                    RejectionCode::NestedValue,
-                    format!("{:?} is no plain value", shortened(&name)),
-                )),
-                Some(_) if cells.iter().any(|cell| cell.canonical == column) => Some((
-                    RejectionCode::DuplicateColumn,
-                    format!("{:?} appears twice", shortened(&name)),
-                )),
-                Some(_) if cells.len() == COLUMNS_MAX => Some((
-                    RejectionCode::TooManyColumns,
-                    format!("COLUMNS_MAX is {COLUMNS_MAX}"),
-                )),
+                None => Some((RejectionCode::NestedValue, format!("{:?} is no plain value", shortened(&name)))),
+                Some(_) if cells.iter().any(|cell| cell.canonical == column) => {
+                    Some((RejectionCode::DuplicateColumn, format!("{:?} appears twice", shortened(&name))))
+                }
+                Some(_) if cells.len() == COLUMNS_MAX => {
+                    Some((RejectionCode::TooManyColumns, format!("COLUMNS_MAX is {COLUMNS_MAX}")))
+                }
                 Some(value) => {
-                    cells.push(Cell {
-                        name,
-                        canonical: column,
-                        value,
-                    });
+                    cells.push(Cell { name, canonical: column, value });
                     None
                 }
             };
@@ -150,10 +127,7 @@ struct Scalar;
 impl<'de> DeserializeSeed<'de> for Scalar {
     type Value = Option<String>;
 
-    fn deserialize<D: de::Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }

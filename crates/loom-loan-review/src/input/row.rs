@@ -23,19 +23,9 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn split(cells: Vec<Cell>) -> Result<Self, Problem> {
-        let mut row = Self {
-            id: None,
-            lei: None,
-            fields: Map::new(),
-            lender: None,
-        };
+        let mut row = Self { id: None, lei: None, fields: Map::new(), lender: None };
         let (mut action, mut approved) = (None, None);
-        for Cell {
-            name,
-            canonical,
-            value,
-        } in cells
-        {
+        for Cell { name, canonical, value } in cells {
             match (fate(&canonical), canonical.as_str()) {
                 (_, ID_COLUMN) => row.id = Some(value),
                 (_, "action_taken") => action = Some(value),
@@ -57,12 +47,7 @@ impl Row {
 
 /// Purchased, withdrawn and incomplete applications carry no credit decision; they are reviewed all the same.
 fn lender(action: Option<&str>, approved: Option<&str>) -> Result<Option<Decision>, Problem> {
-    let bad = |column: &str, value: &str| {
-        (
-            RejectionCode::BadOutcome,
-            format!("{column} is {:?}", shortened(value)),
-        )
-    };
+    let bad = |column: &str, value: &str| (RejectionCode::BadOutcome, format!("{column} is {:?}", shortened(value)));
     let by_action = match action.map(str::trim) {
         Some("1" | "2" | "8") => Some(Decision::Approve),
         Some("3" | "7") => Some(Decision::Deny),
@@ -76,10 +61,9 @@ fn lender(action: Option<&str>, approved: Option<&str>) -> Result<Option<Decisio
         Some(other) => return Err(bad("approved", other)),
     };
     match (by_action, by_flag) {
-        (Some(action), Some(flag)) if action != flag => Err((
-            RejectionCode::BadOutcome,
-            "action_taken and approved contradict each other".to_owned(),
-        )),
+        (Some(action), Some(flag)) if action != flag => {
+            Err((RejectionCode::BadOutcome, "action_taken and approved contradict each other".to_owned()))
+        }
         (by_action, by_flag) => Ok(by_action.or(by_flag)),
     }
 }
@@ -92,10 +76,8 @@ pub(super) fn is_missing(value: &str) -> bool {
 pub(super) fn checked_id(id: String) -> Result<String, Problem> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if id.len() > ID_LENGTH_MAX || !id.bytes().all(allowed) {
-        let message = format!(
-            "{:?}: at most {ID_LENGTH_MAX} letters, digits, '-', '_' and '.' are allowed",
-            shortened(&id)
-        );
+        let message =
+            format!("{:?}: at most {ID_LENGTH_MAX} letters, digits, '-', '_' and '.' are allowed", shortened(&id));
         return Err((RejectionCode::BadId, message));
     }
     Ok(id)
@@ -103,18 +85,10 @@ pub(super) fn checked_id(id: String) -> Result<String, Problem> {
 
 /// So does the lender.
 pub(super) fn checked_lei(lei: Option<String>) -> Result<String, Problem> {
-    let lei = lei
-        .filter(|lei| !is_missing(lei))
-        .ok_or((RejectionCode::MissingLei, "no lei".to_owned()))?;
-    let well_formed = lei.len() == LEI_LENGTH
-        && lei
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let lei = lei.filter(|lei| !is_missing(lei)).ok_or((RejectionCode::MissingLei, "no lei".to_owned()))?;
+    let well_formed = lei.len() == LEI_LENGTH && lei.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     if !well_formed {
-        let message = format!(
-            "{:?} is not {LEI_LENGTH} capital letters and digits",
-            shortened(&lei)
-        );
+        let message = format!("{:?} is not {LEI_LENGTH} capital letters and digits", shortened(&lei));
         return Err((RejectionCode::BadLei, message));
     }
     Ok(lei)

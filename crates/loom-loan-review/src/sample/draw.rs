@@ -55,11 +55,7 @@ impl Draw {
             spread - shifted
         } else {
             let moved = shifted - spread;
-            if moved < SCALE {
-                moved
-            } else {
-                2 * SCALE - 1 - moved
-            }
+            if moved < SCALE { moved } else { 2 * SCALE - 1 - moved }
         }
     }
 

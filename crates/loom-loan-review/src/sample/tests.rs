@@ -8,9 +8,7 @@ use super::{COUNT, DERIVED_COUNT, SEED, write_csv, write_derived};
 use crate::input::{Application, Applications, Decision, Format};
 
 fn example(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples/loan-review")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/loan-review").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -33,14 +31,8 @@ fn read(bytes: Vec<u8>, format: Format) -> Vec<Application> {
 
 #[test]
 fn the_example_ships_what_the_generator_writes() {
-    assert!(
-        csv(SEED, COUNT) == example("applications.csv"),
-        "run: cargo xtask sample-data"
-    );
-    assert!(
-        derived() == example("derived-dti.jsonl"),
-        "run: cargo xtask sample-data"
-    );
+    assert!(csv(SEED, COUNT) == example("applications.csv"), "run: cargo xtask sample-data");
+    assert!(derived() == example("derived-dti.jsonl"), "run: cargo xtask sample-data");
 }
 
 #[test]
@@ -48,41 +40,23 @@ fn every_synthetic_row_is_an_application() {
     assert_eq!(read(csv(SEED, COUNT), Format::Csv).len(), COUNT);
     let derived = read(derived(), Format::JsonLines);
     assert_eq!(derived.len(), DERIVED_COUNT);
-    assert!(
-        derived
-            .iter()
-            .all(|application| application.fields.contains_key("monthly_debt"))
-    );
+    assert!(derived.iter().all(|application| application.fields.contains_key("monthly_debt")));
 }
 
 #[test]
 fn no_lender_can_be_real() {
-    for application in read(csv(SEED, COUNT), Format::Csv)
-        .iter()
-        .chain(&read(derived(), Format::JsonLines))
-    {
-        assert!(
-            application.lei.starts_with("SYNTHETIC"),
-            "{}",
-            application.lei
-        );
-        assert_ne!(
-            lei_remainder(&application.lei),
-            1,
-            "{} passes the check digits",
-            application.lei
-        );
+    for application in read(csv(SEED, COUNT), Format::Csv).iter().chain(&read(derived(), Format::JsonLines)) {
+        assert!(application.lei.starts_with("SYNTHETIC"), "{}", application.lei);
+        assert_ne!(lei_remainder(&application.lei), 1, "{} passes the check digits", application.lei);
     }
 }
 
 /// ISO 17442: letters become two digits, and the number leaves 1 when divided by 97.
 fn lei_remainder(lei: &str) -> u32 {
-    lei.chars()
-        .filter_map(|character| character.to_digit(36))
-        .fold(0, |remainder, value| {
-            let shift = if value < 10 { 10 } else { 100 };
-            (remainder * shift + value) % 97
-        })
+    lei.chars().filter_map(|character| character.to_digit(36)).fold(0, |remainder, value| {
+        let shift = if value < 10 { 10 } else { 100 };
+        (remainder * shift + value) % 97
+    })
 }
 
 #[test]
@@ -92,32 +66,16 @@ fn the_check_digit_rule_accepts_valid_check_digits() {
 
 /// Shares in per mille: of all applications, then of approvals within a group.
 fn shares(applications: &[Application]) -> BTreeMap<&'static str, u64> {
-    let field = |application: &Application, name: &str| {
-        application.fields[name].as_str().unwrap().to_owned()
-    };
+    let field = |application: &Application, name: &str| application.fields[name].as_str().unwrap().to_owned();
     let dti = |application: &Application| field(application, "debt_to_income_ratio");
-    let has =
-        |name: &'static str, value: &'static str| move |a: &Application| field(a, name) == value;
+    let has = |name: &'static str, value: &'static str| move |a: &Application| field(a, name) == value;
     let approved = |application: &Application| application.lender == Some(Decision::Approve);
     let share = |filter: &dyn Fn(&Application) -> bool| {
-        applications
-            .iter()
-            .filter(|application| filter(application))
-            .count()
-            * 1000
-            / applications.len()
+        applications.iter().filter(|application| filter(application)).count() * 1000 / applications.len()
     };
     let rate = |filter: &dyn Fn(&Application) -> bool| {
-        let group: Vec<_> = applications
-            .iter()
-            .filter(|application| filter(application))
-            .collect();
-        group
-            .iter()
-            .filter(|application| approved(application))
-            .count()
-            * 1000
-            / group.len().max(1)
+        let group: Vec<_> = applications.iter().filter(|application| filter(application)).collect();
+        group.iter().filter(|application| approved(application)).count() * 1000 / group.len().max(1)
     };
     let shares: [(&'static str, usize); 17] = [
         ("approved", share(&approved)),
@@ -127,39 +85,18 @@ fn shares(applications: &[Application]) -> BTreeMap<&'static str, u64> {
         ("fha", share(&has("loan_type", "2"))),
         ("va", share(&has("loan_type", "3"))),
         ("purchase", share(&has("loan_purpose", "1"))),
-        (
-            "manufactured",
-            share(&has(
-                "derived_dwelling_category",
-                super::tables::MANUFACTURED,
-            )),
-        ),
+        ("manufactured", share(&has("derived_dwelling_category", super::tables::MANUFACTURED))),
         ("dti exact", share(&|a| dti(a).parse::<u32>().is_ok())),
         ("dti bucket", share(&|a| dti(a).contains('%'))),
         ("dti missing", share(&has("debt_to_income_ratio", "NA"))),
-        (
-            "cltv missing",
-            share(&has("combined_loan_to_value_ratio", "NA")),
-        ),
+        ("cltv missing", share(&has("combined_loan_to_value_ratio", "NA"))),
         ("value missing", share(&has("property_value", "NA"))),
         ("income missing", share(&has("income", "NA"))),
-        (
-            "approved at dti >60%",
-            rate(&has("debt_to_income_ratio", ">60%")),
-        ),
-        (
-            "approved at dti 50%-60%",
-            rate(&has("debt_to_income_ratio", "50%-60%")),
-        ),
-        (
-            "approved at dti 36-49",
-            rate(&|a| dti(a).parse::<u32>().is_ok()),
-        ),
+        ("approved at dti >60%", rate(&has("debt_to_income_ratio", ">60%"))),
+        ("approved at dti 50%-60%", rate(&has("debt_to_income_ratio", "50%-60%"))),
+        ("approved at dti 36-49", rate(&|a| dti(a).parse::<u32>().is_ok())),
     ];
-    shares
-        .into_iter()
-        .map(|(name, share)| (name, share as u64))
-        .collect()
+    shares.into_iter().map(|(name, share)| (name, share as u64)).collect()
 }
 
 /// The public sample's figure; how far the shipped thousand may be off (chance alone moves a share of one half by 32
@@ -189,17 +126,9 @@ fn the_figures_of_the_public_sample_are_kept() {
     for (count, shipped) in [(COUNT, true), (100_000, false)] {
         let actual = shares(&read(csv(SEED, count), Format::Csv));
         for (name, expected, tolerance_shipped, tolerance) in EXPECTED {
-            let tolerance = if shipped {
-                tolerance_shipped
-            } else {
-                tolerance
-            };
+            let tolerance = if shipped { tolerance_shipped } else { tolerance };
             let off = actual[name].abs_diff(expected);
-            assert!(
-                off <= tolerance,
-                "{name}: {} of 1000 in {count}, expected {expected}",
-                actual[name]
-            );
+            assert!(off <= tolerance, "{name}: {} of 1000 in {count}, expected {expected}", actual[name]);
         }
     }
 }

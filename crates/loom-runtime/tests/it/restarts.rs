@@ -64,3 +64,38 @@ async fn a_missing_blob_is_waited_for() {
     assert!(matches!(settled, Settled::Ended { result: Ok(reply), .. } if reply == "\"done\""));
     node.runtime.shutdown().await;
 }
+
+/// Attempts that failed before a restart are not made again after it.
+#[tokio::test]
+async fn attempts_are_counted_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(open(folder.path()), settings(100)).await;
+    node.deploy().await;
+    let program = r#"{"do":[{"op":"activity","name":"effect","input":{"err":{"kind":"busy","message":"m","retryable":true}},
+        "retry":{"attempts_max":3,"backoff_ms_min":400,"backoff_ms_max":400}}]}"#;
+    let options = SendOptions { id: Some("m".parse().unwrap()), until_waiting: false };
+    node.handle.send(&probe("a"), program, options).unwrap();
+    let failed_once = async {
+        while node.handle.metrics().activities.get() < 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, failed_once).await.expect("it is tried");
+    node.runtime.shutdown().await;
+    let before = node.handle.metrics().activities.get();
+    drop(node.handle);
+
+    let node = Node::start(open(folder.path()), settings(100)).await;
+    let mut ticket = node.handle.follow(&probe("a"), "m".parse().unwrap(), false).unwrap();
+    let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("settles").unwrap();
+    assert!(matches!(settled, Settled::Ended { result: Ok(_), .. }), "{settled:?}");
+    let entries = node.handle.journal(&probe("a"), loom_types::SequenceNumber(0)).await.unwrap();
+    let attempts = entries.iter().find_map(|journaled| match journaled.entry.body {
+        loom_types::EntryBody::Outcome { attempts, .. } => Some(attempts),
+        _ => None,
+    });
+    assert_eq!(attempts, Some(3));
+    // The first may have been lost between its end and the commit that counts it; then it counts as made.
+    assert!((2..=3).contains(&(before + node.handle.metrics().activities.get())));
+    node.runtime.shutdown().await;
+}
