@@ -5,9 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use loom_types::{ActorType, Cid, Codec, DecodeError, Name, canonical, limits::PAYLOAD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::WAIT_MS_MAX;
+
 const VERSION: u64 = 1;
 /// Largest encoded manifest, in bytes.
 const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most actor types and activities of one deployment; with the names' own limits it keeps a manifest below
+/// [`MANIFEST_BYTES_MAX`].
+const SPECS_MAX: usize = 1000;
+/// Most capabilities of one activity.
+const CAPABILITIES_MAX: usize = 16;
 
 /// What a guest may use. Pinned in the deployment, so a turn replays under the limits it ran under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +150,9 @@ impl Deployment {
         if self.actors.is_empty() && self.activities.is_empty() {
             return invalid("actors".into(), "the manifest names no actor and no activity".into());
         }
+        if self.actors.len() + self.activities.len() > SPECS_MAX {
+            return invalid("actors".into(), format!("a manifest names at most {SPECS_MAX} actors and activities"));
+        }
         for (name, spec) in &self.actors {
             if let Err(error) = name.parse::<ActorType>() {
                 return invalid(format!("actors.{name}"), error.to_string());
@@ -154,6 +165,16 @@ impl Deployment {
                 return invalid(at, error.to_string());
             }
             check_limits(&format!("{at}.limits"), &spec.limits)?;
+            let named = |name: &String| name.parse::<Name>().is_ok();
+            if spec.capabilities.len() > CAPABILITIES_MAX || !spec.capabilities.iter().all(named) {
+                return invalid(
+                    format!("{at}.capabilities"),
+                    format!("at most {CAPABILITIES_MAX} names of a-z, 0-9 and -"),
+                );
+            }
+            if spec.retry.backoff_ms_max > WAIT_MS_MAX {
+                return invalid(format!("{at}.retry.backoff_ms_max"), format!("may be at most {WAIT_MS_MAX}"));
+            }
             if spec.retry.attempts_max == 0 || spec.retry.backoff_ms_min > spec.retry.backoff_ms_max {
                 return invalid(
                     format!("{at}.retry"),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::FAILURE_MESSAGE_BYTES_MAX;
+use crate::limits::{FAILURE_MESSAGE_BYTES_MAX, FRAME_BYTES_MAX, FRAMES_MAX};
 
 /// Why a turn, an activity or a step failed. The same shape goes into the journal, back to the caller and, as
 /// the member `err`, to the guest. Never a host fault: those are retried and leave no trace.
@@ -26,6 +26,17 @@ impl Failure {
         let mut message = message.into();
         truncate(&mut message, FAILURE_MESSAGE_BYTES_MAX);
         Self { kind: kind.to_owned(), message, retryable: false, backtrace: Vec::new() }
+    }
+
+    /// The same with the guest's stack. Names in it are the module's, so they are cut like everything of a guest's.
+    #[must_use]
+    pub fn with_backtrace(mut self, frames: impl IntoIterator<Item = String>) -> Self {
+        let cut = |mut frame: String| {
+            truncate(&mut frame, FRAME_BYTES_MAX);
+            frame
+        };
+        self.backtrace = frames.into_iter().take(FRAMES_MAX).map(cut).collect();
+        self
     }
 
     /// JSON text for the journal and the caller.

@@ -10,9 +10,13 @@ pub const WAIT_MS_MAX: u64 = 10 * 366 * 24 * 3600 * 1000;
 pub const CALL_DEADLINE_MS_DEFAULT: u64 = 15 * 60 * 1000;
 /// Longest log message or promise label kept, in bytes.
 pub const LOG_BYTES_MAX: usize = 16 * 1024;
-/// Most log lines one turn may write; later ones are dropped and counted.
+/// Most log lines one turn may write; later ones are dropped.
 pub const LOG_LINES_MAX: u32 = 10_000;
 /// Most steps of one turn that may be outstanding at once.
 pub const OUTSTANDING_MAX: usize = 10_000;
+/// Most stack frames a failure keeps.
+pub const FRAMES_MAX: usize = 32;
+/// Longest stack frame kept, in bytes.
+pub const FRAME_BYTES_MAX: usize = 256;
 /// Longest failure message kept, in bytes.
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 4 * 1024;

@@ -480,6 +480,11 @@ impl Turn {
         })
     }
 
+    /// How many steps have no outcome yet.
+    pub fn outstanding_count(&self) -> usize {
+        self.records.iter().filter(|record| record.work.is_some() && record.completion.is_none()).count()
+    }
+
     /// The work of step `n`, if it is outstanding.
     pub fn outstanding_work(&self, n: u32) -> Option<&Work> {
         let record = self.records.get(n as usize)?;
@@ -602,10 +607,12 @@ impl Turn {
         if text.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
             return Err(Failure::new("input-too-large", "a request has more than 4 MiB"));
         }
-        match self.message(request, n)? {
-            Some(message) => Ok(Some(message.encode())),
-            None => Ok(None),
+        let Some(message) = self.message(request, n)? else { return Ok(None) };
+        let envelope = message.encode();
+        if envelope.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
+            return Err(Failure::new("input-too-large", "a message has more than 4 MiB with its envelope"));
         }
+        Ok(Some(envelope))
     }
 
     fn message(&self, request: &Request, n: u32) -> Result<Option<Message>, Failure> {
@@ -775,10 +782,11 @@ impl Turn {
     fn clear_outstanding(&mut self) {
         let effects: Vec<_> = self
             .outstanding()
-            .filter_map(|Outstanding { n, work }| match work {
-                Work::Timer { due_ms } | Work::Call { due_ms } => Some(Effect::ClearTimer { n, due_ms }),
-                Work::Promise { token } => Some(Effect::ClearPromise { token }),
-                Work::Activity { .. } => None,
+            .map(|Outstanding { n, work }| match work {
+                Work::Timer { due_ms } | Work::Call { due_ms } => Effect::ClearTimer { n, due_ms },
+                Work::Promise { token } => Effect::ClearPromise { token },
+                // The row that counts its attempts, if it was tried more than once.
+                Work::Activity { .. } => Effect::ClearTimer { n, due_ms: 0 },
             })
             .collect();
         self.pending.effects.extend(effects);

@@ -302,6 +302,9 @@ impl Live {
 
     /// Does what there is to do: the running turn, outcomes for it, or the next message.
     pub(crate) fn go_on(&mut self, io: &mut Io) {
+        if io.is_stopping {
+            return;
+        }
         self.read_lanes(io);
         let mut blocked = false;
         for _ in 0..TURNS_PER_ROUND {

@@ -19,6 +19,7 @@
 //! Start at [`Runtime::start`], then `shard.rs` and `cell.rs`.
 
 mod activity;
+mod causes;
 mod cell;
 mod chain;
 mod clock;
@@ -34,6 +35,7 @@ mod shard;
 mod timers;
 
 pub use self::{
+    causes::causes,
     clock::{Clock, SystemClock},
     deployments::{DeployError, Deployments},
     handle::{

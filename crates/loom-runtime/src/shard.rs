@@ -172,6 +172,8 @@ pub(crate) struct Io {
     pub(crate) resident: LruCache<ActorAddress, Duration>,
     futures: FuturesUnordered<BoxFuture<'static, Event>>,
     next_peer: usize,
+    /// Nothing new begins any more.
+    pub(crate) is_stopping: bool,
 }
 
 impl Io {
@@ -202,6 +204,9 @@ pub(crate) struct Shard {
     events: UnboundedReceiver<Event>,
     io: Io,
     generations: u64,
+    /// Actors that could not be loaded or committed, and how often in a row.
+    setbacks: HashMap<ActorAddress, u32>,
+    resident_shown: i64,
     resident_max: usize,
     idle_max: usize,
 }
@@ -220,6 +225,7 @@ impl Shard {
             resident: LruCache::unbounded(),
             futures: FuturesUnordered::new(),
             next_peer: 0,
+            is_stopping: false,
         };
         Self {
             cells: HashMap::new(),
@@ -228,6 +234,8 @@ impl Shard {
             events,
             io,
             generations: 0,
+            setbacks: HashMap::new(),
+            resident_shown: 0,
             resident_max,
             idle_max,
         }
@@ -345,7 +353,7 @@ impl Shard {
             self.remove(actor);
             // Whatever it was doing is in the store; go on from there after a moment.
             let wake = Event::Wake(actor.clone());
-            let pause = self.io.context.settings.fault_backoff_min;
+            let pause = self.pause(actor);
             self.io.later(async move {
                 tokio::time::sleep(pause).await;
                 wake
@@ -353,6 +361,7 @@ impl Shard {
             return;
         }
         if cell.can_be_dropped() {
+            self.setbacks.remove(actor);
             self.idle.put(actor.clone(), ());
         } else {
             self.idle.pop(actor);
@@ -369,6 +378,15 @@ impl Shard {
             self.io.context.metrics.actors_cached.inc();
         }
         self.with_cell(actor, |cell, io| cell.when_loaded(io, Box::new(act)));
+    }
+
+    /// How long to leave an actor alone whose commits or loads fail: longer each time.
+    fn pause(&mut self, actor: &ActorAddress) -> Duration {
+        let settings = &self.io.context.settings;
+        let setbacks = self.setbacks.entry(actor.clone()).or_default();
+        let pause = settings.fault_backoff_min.saturating_mul(1 << (*setbacks).min(16)).min(settings.fault_backoff_max);
+        *setbacks += 1;
+        pause
     }
 
     fn remove(&mut self, actor: &ActorAddress) {
@@ -389,7 +407,10 @@ impl Shard {
             let Some((actor, ())) = self.idle.pop_lru() else { break };
             self.remove(&actor);
         }
-        self.io.context.metrics.resident.set(i64::try_from(self.io.resident.len()).unwrap_or(i64::MAX));
+        // Shards share the gauge, so each adds its change.
+        let resident = i64::try_from(self.io.resident.len()).unwrap_or(i64::MAX);
+        self.io.context.metrics.resident.inc_by(resident - self.resident_shown);
+        self.resident_shown = resident;
     }
 
     fn evict(&mut self, actor: &ActorAddress) {
@@ -416,6 +437,7 @@ impl Shard {
 
     /// Lets commits under way become durable and tells whoever waits for them; starts nothing new.
     async fn drain(&mut self) {
+        self.io.is_stopping = true;
         self.io.local.clear();
         self.io.runnable.clear();
         while self.cells.values().any(Cell::is_committing) {

@@ -65,8 +65,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let JsonText(text) = JsonText::from_request(request, state).await?;
         serde_json::from_str(&text).map(Self).map_err(|error| {
-            let code = if error.is_data() { "invalid-request" } else { "invalid-json" };
-            Problem::new(code, error.to_string())
+            // What is JSON all the same has the wrong members.
+            let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+            Problem::new(if is_json { "invalid-request" } else { "invalid-json" }, error.to_string())
         })
     }
 }

@@ -149,6 +149,7 @@ pub async fn appends_are_read_back(storage: Storage) {
     assert_eq!(storage.journal.read(&address, SequenceNumber(0)).await.expect("read"), written);
     assert_eq!(storage.journal.read(&address, SequenceNumber(2)).await.expect("read"), written[1..]);
     assert_eq!(storage.journal.read(&address, SequenceNumber(4)).await.expect("read"), written[2..]);
+    assert!(storage.journal.read(&address, SequenceNumber(6)).await.expect("read").is_empty(), "past the head");
     let record = storage.journal.load(&address).await.expect("load").expect("exists");
     assert_eq!((record.next_seq, Some(record.head)), (SequenceNumber(6), writer.head));
 }

@@ -3,7 +3,5 @@
 /// Most messages waiting in one actor's mailbox before clients are refused (429). Messages between actors are
 /// never refused: they were committed by their sender.
 pub const MAILBOX_DEPTH_MAX: u64 = 10_000;
-/// Most rows one listing or scan returns.
-pub const PAGE_ROWS_MAX: usize = 1000;
 /// Most bytes of segments one read returns (at least one segment is returned).
 pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -212,7 +212,11 @@ impl Journal for MemoryStore {
         let start = found.segments.range(..=from).next_back().map_or(SequenceNumber(0), |(seq, _)| *seq);
         let mut bytes = 0;
         let mut segments = Vec::new();
-        for segment in found.segments.range(start..).map(|(_, segment)| segment) {
+        for (first, segment) in found.segments.range(start..) {
+            // The one found first may end before `from`.
+            if first.0 + segment.entries.len() as u64 <= from.0 {
+                continue;
+            }
             bytes += segment.encode().len();
             if bytes > READ_BYTES_MAX && !segments.is_empty() {
                 break;

@@ -234,7 +234,8 @@ mod sql {
     pub(super) const CLEAR_STATE: &str = "DELETE FROM states WHERE actor = ?1";
     pub(super) const IS_WAITING: &str = "SELECT 1 FROM mailbox WHERE position = ?1 AND actor = ?2";
     pub(super) const TAKE: &str = "DELETE FROM mailbox WHERE position = ?1";
-    pub(super) const WAITING: &str = "SELECT count(*) FROM mailbox WHERE actor = ?1 AND lane = 0";
+    pub(super) const WAITING: &str =
+        "SELECT count(*) FROM (SELECT 1 FROM mailbox WHERE actor = ?1 AND lane = 0 LIMIT ?2)";
     pub(super) const DELIVER: &str =
         "INSERT INTO mailbox (actor, lane, failed, name, block) VALUES (?1, ?2, ?3, ?4, ?5)";
     pub(super) const DELAY: &str = "INSERT INTO delayed (due_ms, actor, name, block) VALUES (?1, ?2, ?3, ?4)";
@@ -280,6 +281,11 @@ mod sql {
         ADDRESS,
         ACTIVATE,
     ];
+}
+
+/// A time as SQLite can hold it: what is later than its integers go never comes.
+fn due(due_ms: u64) -> i64 {
+    i64::try_from(due_ms).unwrap_or(i64::MAX)
 }
 
 /// Applies operations inside one transaction.
@@ -424,7 +430,7 @@ impl GroupWriter<'_> {
         for write in &commit.timers {
             match write {
                 TimerWrite::Set { step, due_ms, attempts } => {
-                    self.run(sql::SET_TIMER, params![actor, step.turn.0, step.n, *due_ms as i64, attempts])?;
+                    self.run(sql::SET_TIMER, params![actor, step.turn.0, step.n, due(*due_ms), attempts])?;
                 }
                 TimerWrite::Clear { step } => self.run(sql::CLEAR_TIMER, params![actor, step.turn.0, step.n])?,
             }
@@ -453,7 +459,7 @@ impl GroupWriter<'_> {
         let to = self.row(&message.to)?;
         let (name, block) = (message.id.as_str(), &message.payload.block()[..]);
         match message.not_before_ms {
-            Some(due_ms) => self.run(sql::DELAY, params![due_ms as i64, to.id, name, block]),
+            Some(due_ms) => self.run(sql::DELAY, params![due(due_ms), to.id, name, block]),
             None => self.run(sql::DELIVER, params![to.id, lane_number(Lane::Messages), false, name, block]),
         }
     }
@@ -476,8 +482,10 @@ impl GroupWriter<'_> {
             Err(ReadError::Sqlite(error)) => return Err(error),
             Err(ReadError::Corrupt(what)) => return Ok(Err(EnqueueError::Store(StoreError::Corrupt { what }))),
         }
-        let waiting: u64 =
-            self.transaction.prepare_cached(sql::WAITING)?.query_row(params![row.id], |row| row.get(0))?;
+        let waiting: u64 = self
+            .transaction
+            .prepare_cached(sql::WAITING)?
+            .query_row(params![row.id, MAILBOX_DEPTH_MAX], |row| row.get(0))?;
         if waiting >= MAILBOX_DEPTH_MAX {
             return Ok(Err(EnqueueError::Full { waiting, limit: MAILBOX_DEPTH_MAX }));
         }
@@ -556,9 +564,12 @@ mod tests {
                 .unwrap()
                 .collect::<Result<_, _>>()
                 .unwrap();
-            let scans = plan.iter().any(|line| {
-                line.starts_with("SCAN") && !line.contains("USING INDEX") && !line.contains("USING COVERING INDEX")
-            });
+            // Going through what a bounded subquery found is no scan of a table.
+            let is_scan = |line: &&String| line.starts_with("SCAN") && !line.starts_with("SCAN (subquery");
+            let scans = plan
+                .iter()
+                .filter(is_scan)
+                .any(|line| !line.contains("USING INDEX") && !line.contains("USING COVERING INDEX"));
             assert!(!scans, "{statement}\n{plan:#?}");
         }
     }

@@ -1,6 +1,6 @@
 //! Strings across the boundary, in both encodings. Everything a guest says about its memory is checked.
 
-use wasmtime::{AsContext, AsContextMut, Caller, Extern, Memory, Result, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{AsContext, AsContextMut, Caller, Extern, Memory, Result, Trap, TypedFunc, WasmParams, WasmResults};
 
 use crate::{failure::GuestFault, host::HostState};
 
@@ -69,7 +69,10 @@ fn bad_pointer(what: &str, detail: impl std::fmt::Display) -> GuestFault {
 
 fn too_large(what: &str, bytes: u64, limit: u64) -> GuestFault {
     let kind = if what == "output" { "output-too-large" } else { "input-too-large" };
-    GuestFault::new(kind, format!("the guest's {what} has {bytes} bytes, at most {limit} are allowed (limits.output_bytes)"))
+    GuestFault::new(
+        kind,
+        format!("the guest's {what} has {bytes} bytes, at most {limit} are allowed (limits.output_bytes)"),
+    )
 }
 
 /// Reads a string out of `memory`.
@@ -113,12 +116,18 @@ pub(crate) fn decode(memory: &[u8], at: StringRef, what: &str, limit: u64) -> Re
 }
 
 fn decode_utf16(units: &[u8], what: &str, limit: u64) -> Result<String, GuestFault> {
-    let not_utf16 = |detail: String| GuestFault::new("not-utf16", format!("the guest's {what} is not UTF-16: {detail}"));
-    if units.len() % 2 != 0 {
+    let not_utf16 =
+        |detail: String| GuestFault::new("not-utf16", format!("the guest's {what} is not UTF-16: {detail}"));
+    if !units.len().is_multiple_of(2) {
         return Err(not_utf16(format!("{} is an odd number of bytes", units.len())));
     }
-    let mut text = String::with_capacity(units.len() / 2 + units.len() / 8);
     let pairs = units.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+    // JSON mostly is ASCII, and that goes many times faster.
+    if pairs.clone().fold(0, |all, unit| all | unit) < 0x80 {
+        let bytes = pairs.map(|unit| unit as u8).collect();
+        return Ok(String::from_utf8(bytes).expect("ASCII is UTF-8"));
+    }
+    let mut text = String::with_capacity(units.len() / 2 + units.len() / 8);
     for unit in char::decode_utf16(pairs) {
         text.push(unit.map_err(|error| not_utf16(format!("lone surrogate {:#06x}", error.unpaired_surrogate())))?);
     }
@@ -169,13 +178,17 @@ pub(crate) async fn write_utf16(
     new: &TypedFunc<(i32, i32), i32>,
     text: &str,
 ) -> Result<StringRef> {
-    let length = 2 * text.encode_utf16().count();
-    let pointer = invoke(store, new, (guest_length(length)?, STRING_CLASS as i32)).await? as u32;
-    let start = pointer as usize;
-    let room = start.checked_add(length).and_then(|end| memory.data_mut(&mut *store).get_mut(start..end));
-    let room = room.ok_or_else(|| bad_pointer("new string", format!("{length} bytes at {pointer}")))?;
-    for (place, unit) in room.chunks_exact_mut(2).zip(text.encode_utf16()) {
-        place.copy_from_slice(&unit.to_le_bytes());
+    let is_ascii = text.is_ascii();
+    let length = 2 * if is_ascii { text.len() } else { text.encode_utf16().count() };
+    let pointer = allocate(store, new, (guest_length(length)?, STRING_CLASS as i32)).await? as u32;
+    let room =
+        (pointer as usize >= HEADER_BYTES).then(|| room(memory.data_mut(&mut *store), pointer, length)).flatten();
+    let room = room.ok_or_else(|| bad_pointer("new string", format!("__new gave {pointer} for {length} bytes")))?;
+    let places = room.chunks_exact_mut(2);
+    if is_ascii {
+        places.zip(text.bytes()).for_each(|(place, byte)| place.copy_from_slice(&[byte, 0]));
+    } else {
+        places.zip(text.encode_utf16()).for_each(|(place, unit)| place.copy_from_slice(&unit.to_le_bytes()));
     }
     Ok(StringRef::AssemblyScript(pointer))
 }
@@ -187,16 +200,40 @@ pub(crate) async fn write_utf8(
     text: &str,
 ) -> Result<StringRef> {
     let length = guest_length(text.len())?;
-    let pointer = invoke(store, alloc, length).await? as u32;
-    let start = pointer as usize;
-    let room = start.checked_add(text.len()).and_then(|end| memory.data_mut(&mut *store).get_mut(start..end));
-    let room = room.ok_or_else(|| bad_pointer("allocation", format!("{length} bytes at {pointer}")))?;
-    room.copy_from_slice(text.as_bytes());
+    let pointer = allocate(store, alloc, length).await? as u32;
+    // A string of length 0 may have any pointer; for any other, 0 means that there is no memory left.
+    if length > 0 {
+        let room = (pointer > 0).then(|| room(memory.data_mut(&mut *store), pointer, text.len())).flatten();
+        let room =
+            room.ok_or_else(|| bad_pointer("allocation", format!("loom_alloc gave {pointer} for {length} bytes")))?;
+        room.copy_from_slice(text.as_bytes());
+    }
     Ok(StringRef::Bytes { pointer, length: length as u32 })
+}
+
+fn room(memory: &mut [u8], pointer: u32, length: usize) -> Option<&mut [u8]> {
+    let start = pointer as usize;
+    memory.get_mut(start..start.checked_add(length)?)
 }
 
 fn guest_length(length: usize) -> Result<i32> {
     i32::try_from(length).map_err(|_| GuestFault::new("input-too-large", "a string has more than 2 GiB").into())
+}
+
+/// Calls one of the functions by which the guest gives the host memory. They may not call the host: it is busy
+/// writing to them, and its answer would need memory in turn.
+pub(crate) async fn allocate<P>(
+    store: &mut (impl AsContextMut<Data = HostState> + Send),
+    function: &TypedFunc<P, i32>,
+    parameters: P,
+) -> Result<i32>
+where
+    P: WasmParams + Sync,
+{
+    store.as_context_mut().data_mut().allocating = true;
+    let result = invoke(store, function, parameters).await;
+    store.as_context_mut().data_mut().allocating = false;
+    result
 }
 
 /// Calls a guest function in the store's mode.
@@ -223,12 +260,17 @@ pub(crate) fn store(caller: &mut Caller<'_, HostState>, at: i32, bytes: &[u8]) -
         .map_err(|_| bad_pointer("buffer", format!("{} bytes at {}", bytes.len(), at as u32)).into())
 }
 
-/// Stores zeros where the guest asked for random bytes.
+/// Stores zeros where the guest asked for random bytes. As in `memory.fill`, each costs a unit of fuel.
 pub(crate) fn zero(caller: &mut Caller<'_, HostState>, at: i32, length: i32) -> Result<()> {
+    let left = caller.get_fuel()?.saturating_sub(u64::from(length as u32));
+    caller.set_fuel(left)?;
+    if left == 0 {
+        return Err(Trap::OutOfFuel.into());
+    }
     let memory = memory(caller)?;
-    let (start, length) = (at as u32 as usize, length as u32 as usize);
-    let room = start.checked_add(length).and_then(|end| memory.data_mut(caller).get_mut(start..end));
-    room.ok_or_else(|| bad_pointer("buffer", format!("{length} bytes at {start}")))?.fill(0);
+    let (at, length) = (at as u32, length as u32 as usize);
+    let room = room(memory.data_mut(caller), at, length);
+    room.ok_or_else(|| bad_pointer("buffer", format!("{length} bytes at {at}")))?.fill(0);
     Ok(())
 }
 
@@ -238,6 +280,7 @@ pub(crate) fn vector_bytes(caller: &mut Caller<'_, HostState>, vectors: i32, cou
     let (start, count) = (vectors as u32 as usize, (count as u32 as usize).min(1024));
     let vectors = memory.data(&caller).get(start..start + 8 * count);
     let vectors = vectors.ok_or_else(|| bad_pointer("buffer list", format!("{count} vectors at {start}")))?;
-    let lengths = vectors.chunks_exact(8).map(|vector| u32::from_le_bytes([vector[4], vector[5], vector[6], vector[7]]));
+    let lengths =
+        vectors.chunks_exact(8).map(|vector| u32::from_le_bytes([vector[4], vector[5], vector[6], vector[7]]));
     Ok(lengths.fold(0, u32::wrapping_add))
 }

@@ -11,7 +11,7 @@ use loom_machine::{Failure, Guest, GuestLimits, HostFault, Progress};
 
 use crate::{
     abi::Mode,
-    failure::memory_limit,
+    failure::Refused,
     host::{Exchange, lock},
     module::Prepared,
     run::run,
@@ -26,6 +26,8 @@ pub(crate) struct WasmtimeGuest {
     input: Arc<str>,
     exchange: Arc<Mutex<Exchange>>,
     stage: Stage,
+    /// Whether the guest waits for an answer.
+    waits: bool,
 }
 
 enum Stage {
@@ -38,9 +40,9 @@ enum Stage {
 }
 
 impl WasmtimeGuest {
-    pub(crate) fn new(module: Arc<Prepared>, limits: GuestLimits, input: String, calls_host: bool) -> Self {
+    pub(crate) fn new(module: Arc<Prepared>, limits: GuestLimits, input: &str, calls_host: bool) -> Self {
         let stage = Stage::Fresh { calls_host };
-        Self { module, limits, input: input.into(), exchange: Arc::default(), stage }
+        Self { module, limits, input: input.into(), exchange: Arc::default(), stage, waits: false }
     }
 
     fn future(&self, mode: Mode, fuel: u64) -> impl Future<Output = Result<Progress, HostFault>> + Send + 'static {
@@ -50,21 +52,17 @@ impl WasmtimeGuest {
     /// Fails a module that cannot even begin under its limits.
     fn check(&self) -> Result<(), Failure> {
         if self.module.memory_bytes_min > self.limits.memory_bytes {
-            return Err(memory_limit(self.module.memory_bytes_min as usize, &self.limits));
+            return Err(Refused::Memory(self.module.memory_bytes_min).failure(&self.limits));
         }
         if self.module.table_elements_min > self.limits.table_elements {
-            let message = format!(
-                "the module begins with {} table elements, {} are allowed (limits.table_elements)",
-                self.module.table_elements_min, self.limits.table_elements
-            );
-            return Err(Failure::new("memory-limit", message));
+            return Err(Refused::Table(self.module.table_elements_min).failure(&self.limits));
         }
         Ok(())
     }
 
     /// Runs a guest that cannot call the host for at most one slice. None if it needs more.
     fn direct(&self) -> Option<Result<Progress, HostFault>> {
-        let slice = self.limits.fuel.min(self.module.shared.slice_fuel);
+        let slice = self.limits.fuel.min(self.module.settings.slice_fuel);
         let mut future = std::pin::pin!(self.future(Mode::Direct, slice));
         let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
             unreachable!("nothing in direct mode waits");
@@ -84,13 +82,22 @@ impl WasmtimeGuest {
                 self.stage = Stage::Done;
                 result
             }
-            Poll::Pending => Ok(lock(&self.exchange).request.take().map_or(Progress::Yielded, Progress::Called)),
+            Poll::Pending => {
+                let request = lock(&self.exchange).request.take();
+                self.waits = request.is_some();
+                Ok(request.map_or(Progress::Yielded, Progress::Called))
+            }
         }
     }
 }
 
 impl Guest for WasmtimeGuest {
     fn resume(&mut self, answer: Option<&str>) -> Result<Progress, HostFault> {
+        if answer.is_some() != std::mem::take(&mut self.waits) {
+            return Err(HostFault::Host(
+                "a guest was resumed with an answer it does not wait for, or without one".into(),
+            ));
+        }
         if let Some(answer) = answer {
             lock(&self.exchange).answer = Some(answer.to_owned());
         }

@@ -1,18 +1,17 @@
 //! What a guest can reach: `loom.call`, `env.abort`, and empty answers to the WASI that Rust's std imports.
 
 use std::{
-    fmt,
     future::poll_fn,
     sync::{Arc, Mutex},
     task::Poll,
 };
 
 use loom_machine::{Failure, GuestLimits};
-use wasmtime::{Caller, Engine, ExternType, Linker, Module, ResourceLimiter, Result, Val};
+use wasmtime::{Caller, Engine, ExternType, Linker, Module, ResourceLimiter, Result, Val, ValType};
 
 use crate::{
     abi::{self, Encoding, Mode},
-    failure::GuestFault,
+    failure::{Abort, GuestFault, Refused},
 };
 
 /// Data of one instance's store.
@@ -20,9 +19,10 @@ pub(crate) struct HostState {
     pub(crate) limits: GuestLimits,
     pub(crate) encoding: Encoding,
     pub(crate) mode: Mode,
-    pub(crate) refused_memory: Option<usize>,
-    pub(crate) refused_table: Option<usize>,
-    pub(crate) abort: Option<Abort>,
+    /// The last growth that a limit did not allow.
+    pub(crate) refused: Option<Refused>,
+    /// Whether guest code runs because the host needs memory of it, and may not call the host.
+    pub(crate) allocating: bool,
     pub(crate) exchange: Arc<Mutex<Exchange>>,
 }
 
@@ -34,40 +34,27 @@ pub(crate) struct Exchange {
     pub(crate) fuel_used: u64,
 }
 
-/// What the guest said when it gave up.
-#[derive(Debug)]
-pub(crate) struct Abort {
-    message: String,
-    file: String,
-    line: i32,
-    column: i32,
-}
-
-impl fmt::Display for Abort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = if self.message.is_empty() { "aborted without a message" } else { &self.message };
-        if self.file.is_empty() {
-            return f.write_str(message);
-        }
-        write!(f, "{message} at {}:{}:{}", self.file, self.line, self.column)
-    }
-}
-
 impl ResourceLimiter for HostState {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let fits = desired as u64 <= self.limits.memory_bytes;
-        if !fits {
-            self.refused_memory = Some(desired);
+    fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        let (desired, limit) = (desired as u64, self.limits.memory_bytes);
+        // Beyond a smaller maximum of the module's own, more memory would not help.
+        if desired > limit && maximum.is_none_or(|maximum| maximum as u64 >= limit) {
+            self.refused = Some(Refused::Memory(desired));
         }
-        Ok(fits)
+        Ok(desired <= limit)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let fits = desired as u64 <= self.limits.table_elements;
-        if !fits {
-            self.refused_table = Some(desired);
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> Result<()> {
+        // The system has no memory left. Were the guest told, what it computes would depend on that.
+        if error.is::<std::io::Error>() { Err(error.context("growing a guest's memory")) } else { Ok(()) }
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        let (desired, limit) = (desired as u64, self.limits.table_elements);
+        if desired > limit && maximum.is_none_or(|maximum| maximum as u64 >= limit) {
+            self.refused = Some(Refused::Table(desired));
         }
-        Ok(fits)
+        Ok(desired <= limit)
     }
 }
 
@@ -106,6 +93,8 @@ impl Linkers {
             Encoding::AssemblyScript => self.assemblyscript.clone(),
             Encoding::Bytes => self.bytes.clone(),
         };
+        // A module may import the same function twice.
+        linker.allow_shadowing(true);
         for import in module.imports() {
             let (from, name) = (import.module(), import.name());
             match (from, name, import.ty()) {
@@ -121,15 +110,27 @@ impl Linkers {
 }
 
 fn unknown_import(module: &str, name: &str, detail: &str) -> Failure {
-    Failure::new("unknown-import", format!("the module imports {module}.{name}, which the host does not provide; {detail}"))
+    Failure::new(
+        "unknown-import",
+        format!("the module imports {module}.{name}, which the host does not provide; {detail}"),
+    )
 }
 
 /// Hands the request to the driver and waits until it brings the answer.
 async fn call(caller: &mut Caller<'_, HostState>, request: abi::StringRef) -> Result<String> {
+    if caller.data().allocating {
+        let message = "the guest called loom.call while it allocated a string for the host";
+        return Err(GuestFault::new("trap", message).into());
+    }
     let limit = caller.data().limits.output_bytes;
     let text = abi::read(caller, request, "request", limit)?;
+    let fuel_used = caller.data().limits.fuel - caller.get_fuel()?;
     let exchange = caller.data().exchange.clone();
-    lock(&exchange).request = Some(text);
+    {
+        let mut exchange = lock(&exchange);
+        exchange.request = Some(text);
+        exchange.fuel_used = fuel_used;
+    }
     let answer = poll_fn(|_| match lock(&exchange).answer.take() {
         Some(answer) => Poll::Ready(answer),
         None => Poll::Pending,
@@ -148,34 +149,25 @@ fn abort_assemblyscript(
     line: i32,
     column: i32,
 ) -> Result<()> {
-    // Whatever cannot be read is left out: the guest is failing anyway.
-    let mut text = |pointer: i32| {
-        if pointer == 0 {
-            return String::new();
-        }
-        abi::read(&mut caller, abi::StringRef::assemblyscript(pointer), "abort message", 4096).unwrap_or_default()
+    let mut text = |pointer| match pointer {
+        0 => String::new(),
+        pointer => abort_text(&mut caller, abi::StringRef::assemblyscript(pointer)),
     };
     let (message, file) = (text(message), text(file));
-    caller.data_mut().abort = Some(Abort { message, file, line, column });
-    Err(GuestFault::new("trap", "the guest aborted").into_aborted(&caller))
+    Err(GuestFault::from(Abort { message, file, line, column }).into())
 }
 
 fn abort_bytes(mut caller: Caller<'_, HostState>, pointer: i32, length: i32, line: i32, column: i32) -> Result<()> {
-    let text = abi::read(&mut caller, abi::StringRef::bytes(pointer, length), "abort message", 8192).unwrap_or_default();
+    let text = abort_text(&mut caller, abi::StringRef::bytes(pointer, length));
     let (file, message) = text.split_once('\n').unwrap_or(("", &text));
     let (message, file) = (message.to_owned(), file.to_owned());
-    caller.data_mut().abort = Some(Abort { message, file, line, column });
-    Err(GuestFault::new("trap", "the guest aborted").into_aborted(&caller))
+    Err(GuestFault::from(Abort { message, file, line, column }).into())
 }
 
-impl GuestFault {
-    /// The same fault with the abort's own words.
-    fn into_aborted(mut self, caller: &Caller<'_, HostState>) -> wasmtime::Error {
-        if let Some(abort) = &caller.data().abort {
-            self.0 = Failure::new("trap", abort.to_string());
-        }
-        self.into()
-    }
+/// Whatever cannot be read is left out: the guest is failing anyway.
+fn abort_text(caller: &mut Caller<'_, HostState>, at: abi::StringRef) -> String {
+    let limit = caller.data().limits.output_bytes;
+    abi::read(caller, at, "abort message", limit).unwrap_or_default()
 }
 
 /// WASI errno 52, "function not supported".
@@ -187,20 +179,28 @@ fn wasi(linker: &mut Linker<HostState>, name: &str, ty: wasmtime::FuncType) -> R
     const MODULE: &str = "wasi_snapshot_preview1";
     match name {
         "environ_sizes_get" | "args_sizes_get" => {
-            linker.func_wrap(MODULE, name, |mut caller: Caller<'_, HostState>, count: i32, bytes: i32| -> Result<i32> {
-                abi::store(&mut caller, count, &[0; 4])?;
-                abi::store(&mut caller, bytes, &[0; 4])?;
-                Ok(0)
-            })?;
+            linker.func_wrap(
+                MODULE,
+                name,
+                |mut caller: Caller<'_, HostState>, count: i32, bytes: i32| -> Result<i32> {
+                    abi::store(&mut caller, count, &[0; 4])?;
+                    abi::store(&mut caller, bytes, &[0; 4])?;
+                    Ok(0)
+                },
+            )?;
         }
         "environ_get" | "args_get" => {
             linker.func_wrap(MODULE, name, |_: i32, _: i32| 0i32)?;
         }
         "random_get" => {
-            linker.func_wrap(MODULE, name, |mut caller: Caller<'_, HostState>, at: i32, length: i32| -> Result<i32> {
-                abi::zero(&mut caller, at, length)?;
-                Ok(0)
-            })?;
+            linker.func_wrap(
+                MODULE,
+                name,
+                |mut caller: Caller<'_, HostState>, at: i32, length: i32| -> Result<i32> {
+                    abi::zero(&mut caller, at, length)?;
+                    Ok(0)
+                },
+            )?;
         }
         "clock_time_get" => {
             linker.func_wrap(
@@ -232,6 +232,11 @@ fn wasi(linker: &mut Linker<HostState>, name: &str, ty: wasmtime::FuncType) -> R
             })?;
         }
         _ => {
+            let mut results = ty.results();
+            if !matches!((results.next(), results.next()), (None | Some(ValType::I32), None)) {
+                return Err(wasmtime::Error::msg(format!("no function of WASI has the type {ty}")));
+            }
+            drop(results);
             linker.func_new(MODULE, name, ty, |_, _, results| {
                 results.fill(Val::I32(NOSYS));
                 Ok(())

@@ -12,6 +12,8 @@
 //! native code from anywhere but the local cache.
 
 mod abi;
+mod bare;
+mod cache;
 mod config;
 mod engine;
 mod failure;
@@ -20,4 +22,8 @@ mod host;
 mod module;
 mod run;
 
-pub use self::{config::Settings, engine::{EngineError, WasmtimeSandbox}};
+pub use self::{
+    bare::Bare,
+    config::Settings,
+    engine::{EngineError, WasmtimeSandbox},
+};

@@ -6,16 +6,11 @@ use loom_machine::{Failure, Guest, GuestLimits, HostFault, Module};
 use wasmtime::{ExternType, FuncType, InstancePre, ModuleExport, ValType};
 
 use crate::{
+    Settings,
     abi::Encoding,
     guest::WasmtimeGuest,
     host::{HostState, Linkers},
 };
-
-/// What all modules of a sandbox share.
-pub(crate) struct Shared {
-    pub(crate) instances_max: u32,
-    pub(crate) slice_fuel: u64,
-}
 
 /// Exports found by name once, so that an instance finds them by index.
 pub(crate) struct Exports {
@@ -41,14 +36,15 @@ pub(crate) struct Prepared {
     pub(crate) encoding: Encoding,
     pub(crate) memory_bytes_min: u64,
     pub(crate) table_elements_min: u64,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) settings: Arc<Settings>,
 }
 
 impl CompiledModule {
-    pub(crate) fn new(module: &wasmtime::Module, linkers: &Linkers, shared: Arc<Shared>) -> Result<Self, Failure> {
+    pub(crate) fn new(module: &wasmtime::Module, linkers: &Linkers, settings: Arc<Settings>) -> Result<Self, Failure> {
         let (encoding, exports) = exports(module)?;
         let linker = linkers.for_module(module, encoding)?;
-        let pre = linker.instantiate_pre(module).map_err(|error| Failure::new("unknown-import", format!("{error:#}")))?;
+        let pre =
+            linker.instantiate_pre(module).map_err(|error| Failure::new("unknown-import", format!("{error:#}")))?;
         let calls_host = module.imports().any(|import| import.module() == "loom");
         let resources = module.resources_required();
         let image = module.image_range();
@@ -58,7 +54,7 @@ impl CompiledModule {
             encoding,
             memory_bytes_min: resources.max_initial_memory_size.unwrap_or(0) * 65_536,
             table_elements_min: resources.max_initial_table_size.unwrap_or(0),
-            shared,
+            settings,
         };
         let resident_bytes = image.end.addr().saturating_sub(image.start.addr()) as u64;
         Ok(Self { inner: Arc::new(inner), calls_host, resident_bytes })
@@ -75,7 +71,8 @@ impl Module for CompiledModule {
     }
 
     fn start(&self, limits: &GuestLimits, input: &str) -> Result<Box<dyn Guest>, HostFault> {
-        Ok(Box::new(WasmtimeGuest::new(self.inner.clone(), *limits, input.to_owned(), self.calls_host)))
+        self.inner.settings.check_limits(limits).map_err(HostFault::Host)?;
+        Ok(Box::new(WasmtimeGuest::new(self.inner.clone(), *limits, input, self.calls_host)))
     }
 }
 
@@ -84,7 +81,9 @@ fn exports(module: &wasmtime::Module) -> Result<(Encoding, Exports), Failure> {
     let missing = |name: &str| Failure::new("missing-export", format!("the module does not export '{name}'"));
     let memory = match module.get_export("memory") {
         Some(ExternType::Memory(memory)) if !memory.is_64() && !memory.is_shared() => find("memory"),
-        Some(_) => return Err(Failure::new("invalid-signature", "the export 'memory' is not a 32-bit, unshared memory")),
+        Some(_) => {
+            return Err(Failure::new("invalid-signature", "the export 'memory' is not a 32-bit, unshared memory"));
+        }
         None => None,
     };
     let memory = memory.ok_or_else(|| missing("memory"))?;
@@ -99,15 +98,19 @@ fn exports(module: &wasmtime::Module) -> Result<(Encoding, Exports), Failure> {
         signature(module, "execute", &[i32()], &[i32()])?;
         signature(module, "__new", &[i32(), i32()], &[i32()])?;
         signature(module, "__pin", &[i32()], &[i32()])?;
-        let pin = Some(find("__pin").ok_or_else(|| missing("__pin"))?);
-        return Ok((Encoding::AssemblyScript, Exports { memory, execute, allocate, pin }));
+        return Ok((Encoding::AssemblyScript, Exports { memory, execute, allocate, pin: find("__pin") }));
     }
     let message = "the module exports neither 'loom_alloc' (UTF-8 strings) nor '__new' (AssemblyScript strings, \
                    built with --exportRuntime)";
     Err(Failure::new("missing-export", message))
 }
 
-fn signature(module: &wasmtime::Module, name: &str, parameters: &[ValType], results: &[ValType]) -> Result<(), Failure> {
+fn signature(
+    module: &wasmtime::Module,
+    name: &str,
+    parameters: &[ValType],
+    results: &[ValType],
+) -> Result<(), Failure> {
     let expected = FuncType::new(module.engine(), parameters.to_vec(), results.to_vec());
     match module.get_export(name) {
         None => Err(Failure::new("missing-export", format!("the module does not export '{name}'"))),

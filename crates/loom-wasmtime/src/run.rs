@@ -25,28 +25,29 @@ pub(crate) async fn run(
         limits,
         encoding: module.encoding,
         mode,
-        refused_memory: None,
-        refused_table: None,
-        abort: None,
+        refused: None,
+        allocating: false,
         exchange: exchange.clone(),
     };
     let mut store = Store::new(module.pre.module().engine(), state);
     store.limiter(|state| state);
     let prepared = store.set_fuel(fuel).and_then(|()| match mode {
         Mode::Direct => Ok(()),
-        Mode::Fiber => store.fuel_async_yield_interval(Some(module.shared.slice_fuel)),
+        Mode::Fiber => store.fuel_async_yield_interval(Some(module.settings.slice_fuel)),
     });
     prepared.map_err(|error| HostFault::Host(format!("{error:#}")))?;
     let result = execute(&mut store, &module, &input).await;
     lock(&exchange).fuel_used = fuel - store.get_fuel().unwrap_or(0);
     let result = match result {
         Ok(output) => output,
-        Err(error) => return classify(&error, store.data(), module.shared.instances_max).map(Progress::Failed),
+        Err(error) => return classify(&error, store.data(), module.settings.instances_max).map(Progress::Failed),
     };
     // Parsing is the host's work, but its cost is bounded by the output's size.
     match serde_json::from_str::<serde::de::IgnoredAny>(&result) {
         Ok(_) => Ok(Progress::Returned(result)),
-        Err(error) => Ok(Progress::Failed(Failure::new("output-not-json", format!("the guest's output is not JSON: {error}")))),
+        Err(error) => {
+            Ok(Progress::Failed(Failure::new("output-not-json", format!("the guest's output is not JSON: {error}"))))
+        }
     }
 }
 
@@ -66,7 +67,7 @@ async fn execute(store: &mut Store<HostState>, module: &Prepared, input: &str) -
             if let Some(pin) = &exports.pin {
                 // Without a root the collector may take the input while `execute` reads it.
                 let pin = function::<i32, i32>(&instance, store, pin)?;
-                invoke(store, &pin, at).await?;
+                abi::allocate(store, &pin, at).await?;
             }
             StringRef::assemblyscript(invoke(store, &execute, at).await?)
         }

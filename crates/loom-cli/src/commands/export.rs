@@ -1,4 +1,4 @@
-//! Writing an actor's files to a folder: `activities/NAME-CID.wasm`, `state/actors/TYPE-KEY/state.json` and
+//! Writing an actor's files to a folder: `activities/NAME-CID.wasm`, `state/actors/TYPE/KEY/state.json` and
 //! `journal.jsonl` beside it.
 
 use std::{
@@ -33,7 +33,7 @@ async fn write_all(client: &Client, actor: &str, out: &Path) -> Result<Vec<PathB
     let entries = journal::read(client, actor).await?;
     let state = client.state(actor).await?;
     // The key's characters are all fit for a file name; `:` is the one that some systems refuse.
-    let folder = out.join("state").join("actors").join(actor.replace('/', "-").replace(':', "_"));
+    let folder = out.join("state").join("actors").join(actor.replace(':', "_"));
     let mut written = Vec::new();
     let mut write = |path: PathBuf, bytes: &[u8]| {
         let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, bytes));

@@ -69,7 +69,8 @@ async fn crash_and_check(resident: &str) {
     for client in clients {
         tokio::time::timeout(PATIENCE, client).await.expect("every message is answered").unwrap();
     }
-    check(&dev.client(), &replies.lock().unwrap()).await;
+    let replies = replies.lock().unwrap().clone();
+    check(&dev.client(), &replies).await;
     dev.terminate();
 }
 

@@ -77,7 +77,7 @@ fn the_commands_of_the_guide_work() {
     assert_eq!(on(&["blob", "get", cid.trim()]), "content");
     let out = folder.path().join("export");
     on(&["export", "probe/waiting", "--out", out.to_str().unwrap()]);
-    let state = out.join("state/actors/probe-waiting/state.json");
+    let state = out.join("state/actors/probe/waiting/state.json");
     assert_eq!(std::fs::read_to_string(state).unwrap(), "{\"ok\":true}\n");
     assert!(out.join("activities").read_dir().unwrap().count() >= 2);
 

@@ -5,7 +5,7 @@ use loom_types::{EntryBody, Payload, SaltSource, limits::TURN_ENTRIES_MAX, media
 use super::{Ambient, Divergence, Effect, Opening, Outcome, Reaction, Record, Requested, Running, Task, Turn, Work};
 use crate::{
     Failure, Message, Retry,
-    limits::{CALL_DEADLINE_MS_DEFAULT, OUTSTANDING_MAX},
+    limits::{CALL_DEADLINE_MS_DEFAULT, OUTSTANDING_MAX, WAIT_MS_MAX},
     random,
     request::{Request, RetryRequest},
 };
@@ -25,10 +25,8 @@ enum Step {
 
 impl Turn {
     pub(super) fn live(&mut self, op: String, request: Request, text: &str, ambient: &mut Ambient<'_>) -> Reaction {
-        if self.entries >= TURN_ENTRIES_MAX {
-            let message =
-                format!("a turn may write {TURN_ENTRIES_MAX} entries (TURN_ENTRIES_MAX); split the work over turns");
-            return Reaction::Fail(Failure::new("too-many-steps", message));
+        if let Some(failure) = self.too_many_steps() {
+            return Reaction::Fail(failure);
         }
         let n = self.cursor as u32;
         let message = self.message(&request, n).expect("checked when its text was made");
@@ -60,6 +58,12 @@ impl Turn {
                 Reaction::Run(task)
             }
         }
+    }
+
+    fn too_many_steps(&self) -> Option<Failure> {
+        let message =
+            || format!("a turn may write {TURN_ENTRIES_MAX} entries (TURN_ENTRIES_MAX); split the work over turns");
+        (self.entries >= TURN_ENTRIES_MAX).then(|| Failure::new("too-many-steps", message()))
     }
 
     fn message_step(&mut self, n: u32, message: Message, payload: &Payload, ambient: &mut Ambient<'_>) -> Step {
@@ -127,7 +131,7 @@ impl Turn {
     }
 
     fn outstanding_step(&self, work: Work, effects: Vec<Effect>, ambient: &mut Ambient<'_>) -> Step {
-        if self.outstanding().count() >= OUTSTANDING_MAX {
+        if self.outstanding_count() >= OUTSTANDING_MAX {
             let text =
                 format!("a turn may have {OUTSTANDING_MAX} steps outstanding (OUTSTANDING_MAX); await some first");
             return failed("too-many-outstanding", text, ambient.salts);
@@ -158,6 +162,9 @@ impl Turn {
                 return Ok(Reaction::Answer(answer));
             }
             return Err(self.divergence(Some(Requested { op, request: text.to_owned() })));
+        }
+        if let Some(failure) = self.too_many_steps() {
+            return Ok(Reaction::Fail(failure));
         }
         let payload = Payload::json(text, ambient.salts);
         let outcome = Outcome::seal(Err(&failure), ambient.salts);
@@ -200,11 +207,11 @@ fn unknown_activity(opening: &Opening, name: &str) -> String {
 
 /// A policy from the deployment with what the request overrides.
 pub(super) fn merged(spec: Retry, request: RetryRequest) -> Retry {
-    let backoff_ms_min = request.backoff_ms_min.unwrap_or(spec.backoff_ms_min);
+    let backoff_ms_min = request.backoff_ms_min.unwrap_or(spec.backoff_ms_min).min(WAIT_MS_MAX);
     Retry {
         attempts_max: request.attempts_max.unwrap_or(spec.attempts_max).max(1),
         backoff_ms_min,
-        backoff_ms_max: request.backoff_ms_max.unwrap_or(spec.backoff_ms_max).max(backoff_ms_min),
+        backoff_ms_max: request.backoff_ms_max.unwrap_or(spec.backoff_ms_max).clamp(backoff_ms_min, WAIT_MS_MAX),
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Live, Phase};
 use crate::{
     SendError, Settled,
     activity::Job,
+    causes,
     shard::{CellResult, Event, Io, Responders},
 };
 
@@ -340,15 +341,4 @@ struct Standing {
     open_turn: Option<SequenceNumber>,
     needs_worker: bool,
     state: StateWrite,
-}
-
-/// An error with its causes, for a log line or a client.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

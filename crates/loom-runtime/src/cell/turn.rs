@@ -1,9 +1,9 @@
 //! The turn that runs: driving its guest, taking outcomes, ending it.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use loom_machine::{
-    Ambient, Completion, Failure, Guest, HostFault, Opening, Outcome, Progress, Reaction, Task, Turn, Work,
+    Ambient, Completion, Failure, Guest, HostFault, Module, Opening, Outcome, Progress, Reaction, Task, Turn, Work,
 };
 use loom_storage::{Admission, DueTimer, Position, TimerRecord, TimerWrite};
 use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
@@ -38,6 +38,8 @@ pub(crate) struct Running {
     /// Activities under way, by step.
     pub(crate) jobs: HashSet<u32>,
     pub(crate) started_at: Duration,
+    /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
+    module: Option<Arc<dyn Module>>,
     guest: Option<Box<dyn Guest>>,
     /// A pure activity that runs inside its step.
     inner: Option<Box<dyn Guest>>,
@@ -82,6 +84,7 @@ impl Running {
             books: Vec::new(),
             jobs: HashSet::new(),
             started_at,
+            module: None,
             guest: None,
             inner: None,
             faults: 0,
@@ -97,7 +100,11 @@ impl Running {
     }
 
     pub(crate) fn drop_guest(&mut self) -> bool {
-        self.phase == Phase::Waiting && self.guest.take().is_some()
+        if self.phase != Phase::Waiting {
+            return false;
+        }
+        self.module = None;
+        self.guest.take().is_some()
     }
 
     pub(crate) fn can_be_dropped(&self) -> bool {
@@ -206,7 +213,7 @@ impl Live {
         let Some(spec) = opening.deployment.actors.get(self.address.actor_type()).cloned() else {
             return Started::Failed(Failure::new("unknown-actor-type", "the turn's deployment does not run this type"));
         };
-        let loaded = io.context.modules.get(&opening.module);
+        let loaded = running.module.clone().map(Ok).or_else(|| io.context.modules.get(&opening.module));
         let module = match loaded {
             Some(Ok(module)) => module,
             Some(Err(failure)) => return Started::Failed(failure),
@@ -217,6 +224,7 @@ impl Live {
         };
         match module.start(&spec.limits, &opening.message.body) {
             Ok(guest) => {
+                running.module = Some(module);
                 running.guest = Some(guest);
                 running.inner = None;
                 running.turn.rewind();
@@ -262,9 +270,7 @@ impl Live {
                 None
             }
             Ok(Reaction::Answer(answer)) => {
-                if running.turn.pending().bytes() > PENDING_BYTES_MAX {
-                    self.flush(io);
-                }
+                self.flush_if_large(io);
                 Some(answer)
             }
             Ok(Reaction::Run(task)) => self.run_task(io, task),
@@ -383,7 +389,17 @@ impl Live {
         let context = io.context.clone();
         let now_ms = context.clock.now_ms();
         let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
-        running.turn.finish(result, &mut ambient)
+        let answer = running.turn.finish(result, &mut ambient);
+        self.flush_if_large(io);
+        answer
+    }
+
+    /// A guest that never waits must not gather more than a segment holds.
+    fn flush_if_large(&mut self, io: &mut Io) {
+        let Some(running) = self.running.as_ref() else { return };
+        if running.turn.pending().bytes() > PENDING_BYTES_MAX {
+            self.flush(io);
+        }
     }
 
     pub(super) fn task_done(
@@ -668,8 +684,10 @@ fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
             .map_err(|_| Failure::new("not-utf8", "the blob is not UTF-8 text; ask for it as base64"))?;
         text.to_owned()
     };
-    if text.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
+    // Checked as it is given: quoting can make it longer.
+    let quoted = serde_json::to_string(&text).expect("strings serialise");
+    if quoted.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
         return Err(Failure::new("output-too-large", "the blob is larger than a guest can be given"));
     }
-    Ok(serde_json::to_string(&text).expect("strings serialise"))
+    Ok(quoted)
 }

@@ -23,7 +23,7 @@ pub(crate) fn prebuilt(name: &str) -> Vec<u8> {
 }
 
 /// One engine for all tests of the process: compiling the guests once is what takes time.
-fn sandbox() -> Arc<WasmtimeSandbox> {
+pub(crate) fn sandbox() -> Arc<WasmtimeSandbox> {
     static SANDBOX: std::sync::OnceLock<Arc<WasmtimeSandbox>> = std::sync::OnceLock::new();
     SANDBOX
         .get_or_init(|| {
