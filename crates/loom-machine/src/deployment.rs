@@ -15,7 +15,7 @@ const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 /// [`MANIFEST_BYTES_MAX`].
 const SPECS_MAX: usize = 1000;
 /// Most capabilities of one activity.
-const CAPABILITIES_MAX: usize = 16;
+const CAPABILITIES_MAX: usize = 8;
 
 /// What a guest may use. Pinned in the deployment, so a turn replays under the limits it ran under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,6 +257,23 @@ mod tests {
         assert_eq!(error.to_string(), "actors.a.limits.fuel: must be between 1 and 2^63-1");
         assert!(Deployment::new("App", [("a".to_owned(), spec())].into(), BTreeMap::new()).is_err());
         assert!(Deployment::new("app", BTreeMap::new(), BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_manifest_that_could_not_be_read_back_is_not_made() {
+        let actors: BTreeMap<_, _> = (0..5000).map(|n| (format!("actor-{n}"), spec())).collect();
+        assert!(Deployment::new("app", actors, BTreeMap::new()).is_err());
+        // The largest that is allowed, with the longest names, is read back.
+        let name = |n: usize| format!("a{n:063}");
+        let activity = ActivitySpec {
+            module: spec().module,
+            limits: spec().limits,
+            capabilities: (0..CAPABILITIES_MAX).map(name).collect(),
+            retry: Retry { attempts_max: u32::MAX, backoff_ms_min: WAIT_MS_MAX, backoff_ms_max: WAIT_MS_MAX },
+        };
+        let activities: BTreeMap<_, _> = (0..SPECS_MAX).map(|n| (name(n), activity.clone())).collect();
+        let largest = Deployment::new(&name(0), BTreeMap::new(), activities).unwrap();
+        assert_eq!(Deployment::decode(&largest.encode()).unwrap(), largest);
     }
 
     #[test]

@@ -277,3 +277,65 @@ async fn unknown_types_and_bad_bodies_are_refused_at_the_door() {
     })
     .await;
 }
+
+/// Numbers that no store can hold must not reach one: a single row like this would stop every timer of the node.
+#[tokio::test]
+async fn a_backoff_beyond_all_bounds_harms_nobody() {
+    everywhere(async |node| {
+        let program = r#"{"do":[{"op":"activity.start","name":"effect","input":{"err":{"kind":"busy","message":"m","retryable":true}},
+            "retry":{"attempts_max":2,"backoff_ms_min":18446744073709551615,"backoff_ms_max":18446744073709551615}},
+            {"op":"sleep","ms":20},{"reply":"done"}]}"#;
+        assert_eq!(node.run("a", program).await.unwrap(), "\"done\"");
+        assert_eq!(node.run("b", r#"{"do":[{"op":"sleep","ms":1},{"reply":1}]}"#).await.unwrap(), "1");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_blob_that_no_guest_can_be_given_is_a_failure_of_that_step() {
+    everywhere(async |node| {
+        // Below the limit as it is, above it once its line feeds are quoted.
+        let cid = node.handle.put_blob("x\n".repeat(2_000_000).into()).await.unwrap();
+        for form in ["text", "base64"] {
+            let program = format!(r#"{{"do":[{{"op":"blob.get","cid":"{cid}","as":"{form}"}}]}}"#);
+            let reply = node.run("a", &program).await.unwrap();
+            assert!(reply.contains("output-too-large"), "{reply}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn white_space_around_a_body_is_no_part_of_it() {
+    everywhere(async |node| {
+        let program = r#"{"do":[{"op":"sleep","ms":1},{"op":"uuid"},{"reply":{"$ref":1}}]}"#;
+        let options = || SendOptions { id: Some("spaced".parse().unwrap()), until_waiting: false };
+        let mut replies = Vec::new();
+        for body in [format!(" \n{program}\n"), program.to_owned(), format!("{program} ")] {
+            match node.send("a", &body, options()).await {
+                Settled::Ended { result, .. } => replies.push(result.unwrap()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(replies.iter().all(|reply| *reply == replies[0]), "{replies:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_turn_that_never_waits_is_committed_in_pieces() {
+    everywhere(async |node| {
+        let large = format!(r#"{{"op":"activity","name":"echo","input":"{}"}}"#, "x".repeat(600_000));
+        let program = format!(
+            r#"{{"do":[{},{{"reply":"done"}}]}}"#,
+            vec![r#"{"op":"activity","name":"echo","input":{"$ref":0}}"#; 8].join(",")
+        )
+        .replacen(r#"{"op":"activity","name":"echo","input":{"$ref":0}}"#, &large, 1);
+        let before = node.handle.metrics().commits.get();
+        assert_eq!(node.run("a", &program).await.unwrap(), "\"done\"");
+        assert!(node.handle.metrics().commits.get() - before > 1);
+        let steps = journal(node, "a").await.into_iter().filter(|body| body.kind() == "step").count();
+        assert_eq!(steps, 8, "and every piece is read back");
+    })
+    .await;
+}
