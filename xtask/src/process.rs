@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 /// variables for its own toolchain, which mislead another one: its compiler, its flags, its
 /// libraries.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
-    const KEPT: [&str; 4] = ["CARGO_HOME", "CARGO_TERM_COLOR", "RUSTUP_HOME", "RUSTUP_AUTO_INSTALL"];
+    const KEPT: [&str; 6] =
+        ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "RUST_BACKTRACE", "RUSTUP_HOME", "RUSTUP_AUTO_INSTALL"];
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

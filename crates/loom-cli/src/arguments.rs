@@ -8,7 +8,7 @@ use crate::target::TargetArguments;
 
 /// Durable WASM actors with a verifiable journal
 #[derive(Debug, Parser)]
-#[command(name = "loom", version, about, max_term_width = 100)]
+#[command(name = "loom", version, max_term_width = 100)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

@@ -42,6 +42,8 @@ pub struct SendMessage {
     pub id: Option<String>,
     /// How long to wait for the reply; none to return as soon as the message is durable.
     pub wait: Option<Duration>,
+    /// Come back as soon as the turn waits for promises.
+    pub until_waiting: bool,
 }
 
 /// What came back.
@@ -108,7 +110,7 @@ impl Client {
 
     /// Sends a message to `type/key`.
     pub async fn send(&self, actor: &str, message: SendMessage) -> Result<Answered, ClientError> {
-        let SendMessage { body, id, wait } = message;
+        let SendMessage { body, id, wait, until_waiting } = message;
         let mut request = self
             .request(Method::POST, &format!("/v1/actors/{actor}/messages"))
             .header("content-type", "application/json")
@@ -116,15 +118,28 @@ impl Client {
         if let Some(id) = id {
             request = request.header(IDEMPOTENCY_KEY, id);
         }
-        self.waited(request, wait).await
+        self.waited(request, wait, until_waiting).await
     }
 
     /// Asks again for the reply to a message.
-    pub async fn follow(&self, actor: &str, id: &str, wait: Option<Duration>) -> Result<Answered, ClientError> {
-        self.waited(self.request(Method::GET, &format!("/v1/actors/{actor}/messages/{id}")), wait).await
+    pub async fn follow(
+        &self,
+        actor: &str,
+        id: &str,
+        wait: Option<Duration>,
+        until_waiting: bool,
+    ) -> Result<Answered, ClientError> {
+        let request = self.request(Method::GET, &format!("/v1/actors/{actor}/messages/{id}"));
+        self.waited(request, wait, until_waiting).await
     }
 
-    async fn waited(&self, request: RequestBuilder, wait: Option<Duration>) -> Result<Answered, ClientError> {
+    async fn waited(
+        &self,
+        request: RequestBuilder,
+        wait: Option<Duration>,
+        until_waiting: bool,
+    ) -> Result<Answered, ClientError> {
+        let request = if until_waiting { request.query(&[("until_waiting", "true")]) } else { request };
         let request = match wait {
             Some(wait) => request.query(&[("wait", format!("{}ms", wait.as_millis()))]).timeout(wait + PATIENCE),
             None => request,

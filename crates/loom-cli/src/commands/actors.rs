@@ -30,6 +30,13 @@ pub(super) async fn call(arguments: Call) -> Result<(), CliError> {
             output::outln!("{reply}");
             Ok(())
         }
+        Answered::Accepted(accepted) if accepted.status == "waiting" => {
+            let message =
+                format!("the turn waits for people; the message {} is durable and stays pending", accepted.id);
+            let settle = accepted.promises.iter().map(|token| format!("loom promise resolve {token} 'JSON'"));
+            let hint = format!("settle it: {}", settle.collect::<Vec<_>>().join("; "));
+            Err(CliError::new("waiting", message).hint(hint))
+        }
         Answered::Accepted(accepted) => {
             let message = format!(
                 "no reply within {} s; the message {} is durable and will be handled",
@@ -49,14 +56,17 @@ async fn call_and_wait(
     timeout: Duration,
 ) -> Result<Answered, CliError> {
     let start = Instant::now();
-    let message = SendMessage { body, id, wait: Some(timeout.min(WAIT_MAX)) };
+    let message = SendMessage { body, id, wait: Some(timeout.min(WAIT_MAX)), until_waiting: true };
     let mut answered = client.send(actor, message).await?;
     while let Answered::Accepted(accepted) = &answered {
+        if accepted.status == "waiting" {
+            break;
+        }
         let rest = timeout.saturating_sub(start.elapsed());
         if rest.is_zero() {
             break;
         }
-        answered = client.follow(actor, &accepted.id.clone(), Some(rest.min(WAIT_MAX))).await?;
+        answered = client.follow(actor, &accepted.id.clone(), Some(rest.min(WAIT_MAX)), true).await?;
     }
     Ok(answered)
 }
@@ -64,7 +74,7 @@ async fn call_and_wait(
 pub(super) async fn send(arguments: Send) -> Result<(), CliError> {
     let body = text_or_stdin(arguments.body)?;
     let target = Target::open(&arguments.target).await?;
-    let message = SendMessage { body, id: arguments.id, wait: None };
+    let message = SendMessage { body, id: arguments.id, wait: None, until_waiting: false };
     let answered = target.client.send(&arguments.actor, message).await;
     target.close().await;
     let id = match answered? {

@@ -83,7 +83,12 @@ async fn client(url: Arc<RwLock<String>>, next: Arc<AtomicUsize>, replies: Arc<M
         }
         loop {
             let client = Client::new(&url.read().unwrap().clone());
-            let message = SendMessage { body: program(n), id: Some(format!("message-{n}")), wait: Some(PATIENCE) };
+            let message = SendMessage {
+                body: program(n),
+                id: Some(format!("message-{n}")),
+                wait: Some(PATIENCE),
+                until_waiting: false,
+            };
             match client.send(&key(n), message).await {
                 Ok(Answered::Reply { reply, .. }) => {
                     replies.lock().unwrap().insert(n, reply);

@@ -45,7 +45,8 @@ fn the_commands_of_the_guide_work() {
     assert_eq!(on(&["send", "probe/b", r#"{"do":[{"op":"state.set","value":5}]}"#, "--id", "s1"]), "s1\n");
     let waits = r#"{"do":[{"op":"promise.create","label":"approval","data":{"amount":5}},
         {"op":"promise.await","handle":{"$ref":[0,"/handle"]}},{"op":"state.set","value":{"$ref":1}}]}"#;
-    on(&["send", "probe/waiting", waits]);
+    let (code, error) = fails(&["call", "probe/waiting", waits]);
+    assert!(code == 1 && error.contains("error[waiting]") && error.contains("loom promise resolve prm-"), "{error}");
     let listed = eventually(|| Some(on(&["promise", "list", "--json"])).filter(|listed| !listed.is_empty()));
     let promise: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
     assert_eq!((promise["actor"].as_str(), promise["label"].as_str()), (Some("probe/waiting"), Some("approval")));

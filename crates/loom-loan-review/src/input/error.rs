@@ -6,7 +6,7 @@ use std::io;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("row {row} (line {line}): {}: {message}", code.as_str())]
 pub struct Rejection {
-    /// Which row, counted as in [`Application::row`].
+    /// Which row, counted as in `Application::row`.
     pub row: u64,
     /// Which line of the file, from 1.
     pub line: u64,
@@ -19,7 +19,7 @@ pub struct Rejection {
 /// Kinds of malformed rows. The text of [`as_str`](Self::as_str) is stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RejectionCode {
-    /// Longer than [`ROW_BYTES_MAX`].
+    /// Longer than `ROW_BYTES_MAX`.
     RowTooLarge,
     /// Not UTF-8.
     NotUtf8,
@@ -33,7 +33,7 @@ pub enum RejectionCode {
     DuplicateColumn,
     /// A JSON member that is a list or an object.
     NestedValue,
-    /// More than [`COLUMNS_MAX`] members.
+    /// More than `COLUMNS_MAX` members.
     TooManyColumns,
     /// No application id where the file has a column for it.
     MissingId,
@@ -49,7 +49,7 @@ pub enum RejectionCode {
     BadOutcome,
     /// The file could not be read further. The last item.
     ReadFailed,
-    /// The file has more than [`ROWS_MAX`] rows. The last item.
+    /// The file has more than `ROWS_MAX` rows. The last item.
     TooManyRows,
 }
 
