@@ -26,9 +26,15 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("failed to start {command:?}"))?;
     if !status.success() {
-        bail!("{command:?} failed: {status}");
+        bail!("`{}` failed: {status}", shown(command));
     }
     Ok(())
+}
+
+/// The command as one would type it, without the environment that it does not inherit.
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs the command quietly and returns what it printed, `None` if it is missing or failed.

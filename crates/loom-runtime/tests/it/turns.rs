@@ -328,7 +328,7 @@ async fn a_turn_that_never_waits_is_committed_in_pieces() {
         let large = format!(r#"{{"op":"activity","name":"echo","input":"{}"}}"#, "x".repeat(600_000));
         let program = format!(
             r#"{{"do":[{},{{"reply":"done"}}]}}"#,
-            vec![r#"{"op":"activity","name":"echo","input":{"$ref":0}}"#; 8].join(",")
+            [r#"{"op":"activity","name":"echo","input":{"$ref":0}}"#; 8].join(",")
         )
         .replacen(r#"{"op":"activity","name":"echo","input":{"$ref":0}}"#, &large, 1);
         let before = node.handle.metrics().commits.get();
