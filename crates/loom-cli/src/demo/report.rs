@@ -92,10 +92,8 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(file: Option<&Path>, data: &Path) -> Self {
-        let source = file.map_or_else(
-            || "1,000 synthetic applications that come with loom".to_owned(),
-            |file| file.display().to_string(),
-        );
+        let source = file
+            .map_or_else(|| "synthetic applications that come with loom".to_owned(), |file| file.display().to_string());
         Self {
             source,
             is_synthetic: file.is_none(),
@@ -293,15 +291,17 @@ impl Report {
 
     fn write_next(&self, out: &mut String) -> std::fmt::Result {
         let data = self.data.display();
+        // As it was called: what is printed can be pasted.
+        let loom = std::env::args().next().unwrap_or_else(|| "loom".to_owned());
         writeln!(out, "\nLook closer")?;
         for (what, id) in [("an approval", &self.example), ("a denial", &self.example_denied)] {
             if let Some(id) = id {
-                writeln!(out, "  {what:<22} loom journal loan-review/{id} --data {data}")?;
+                writeln!(out, "  {what:<22} {loom} journal loan-review/{id} --data {data}")?;
             }
         }
         if let Some((id, token)) = &self.example_referred {
-            writeln!(out, "  {:<22} loom promise list --data {data}", "what waits for people")?;
-            writeln!(out, "  {:<22} loom promise resolve {token} \\", format!("decide {id}"))?;
+            writeln!(out, "  {:<22} {loom} promise list --data {data}", "what waits for people")?;
+            writeln!(out, "  {:<22} {loom} promise resolve {token} \\", format!("decide {id}"))?;
             writeln!(out, "  {:<22}   '{{\"decision\":\"approve\",\"by\":\"your name\"}}' --data {data}", "")?;
         }
         Ok(())
