@@ -9,11 +9,12 @@
 //! Start at [`Turn::request`]; [`Turn::complete`] is its counterpart for outcomes that come later.
 
 mod live;
+mod outcome;
 mod restore;
 
 use std::{fmt, sync::Arc};
 
-use loom_types::{ActorAddress, Cid, EntryBody, Payload, Resolution, SaltSource, StepRef, TurnNumber, TurnResult};
+use loom_types::{ActorAddress, Cid, EntryBody, Payload, SaltSource, StepRef, TurnNumber, TurnResult};
 
 use crate::{
     Deployment, Failure, Message, MessageKind, Retry,
@@ -22,6 +23,8 @@ use crate::{
     state::StateBuffer,
 };
 
+pub use outcome::Outcome;
+use outcome::ok;
 pub use restore::CorruptTurn;
 
 /// What a turn takes from the world, handed in with each call.
@@ -146,59 +149,6 @@ pub enum Effect {
         /// The step.
         n: u32,
     },
-}
-
-/// What came of a step or a turn, with its payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It succeeded; the payload is the value.
-    Ok(Payload),
-    /// It failed; the payload is the [`Failure`].
-    Err(Payload),
-}
-
-impl Outcome {
-    /// The payload, whichever it is.
-    pub fn payload(&self) -> &Payload {
-        let (Outcome::Ok(payload) | Outcome::Err(payload)) = self;
-        payload
-    }
-
-    /// As entries name it.
-    pub fn resolution(&self) -> Resolution {
-        match self {
-            Outcome::Ok(payload) => Resolution::Ok(payload.cid()),
-            Outcome::Err(payload) => Resolution::Err(payload.cid()),
-        }
-    }
-
-    /// Seals a value or a failure.
-    pub fn seal(result: Result<&str, &Failure>, salts: &mut dyn SaltSource) -> Self {
-        match result {
-            Ok(text) => Outcome::Ok(Payload::json(text, salts)),
-            Err(failure) => Outcome::Err(Payload::json(&failure.to_json(), salts)),
-        }
-    }
-
-    /// The value's JSON text, or the failure.
-    pub fn to_result(&self) -> Result<&str, Failure> {
-        match self {
-            Outcome::Ok(payload) => Ok(payload.text().unwrap_or("null")),
-            Outcome::Err(payload) => Err(Failure::from_json(payload.value())),
-        }
-    }
-
-    /// `{"ok":…}` or `{"err":…}`.
-    fn answer(&self) -> String {
-        match self.to_result() {
-            Ok(text) => ok(text),
-            Err(failure) => failure.to_answer(),
-        }
-    }
-}
-
-fn ok(text: &str) -> String {
-    format!("{{\"ok\":{text}}}")
 }
 
 /// What the guest's request leads to.
@@ -465,11 +415,6 @@ impl Turn {
     /// Takes log lines that were not shown before.
     pub fn take_logs(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.logs)
-    }
-
-    /// Whether the guest is blocked, and on steps that are all outstanding.
-    pub fn is_waiting(&self) -> bool {
-        self.waiting.is_some()
     }
 
     /// Steps without their outcome, in order.

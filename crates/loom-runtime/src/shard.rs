@@ -1,8 +1,8 @@
 //! A shard: one thread's worth of actors.
 //!
 //! [`Shard::run`] takes events one at a time and lets the actor's [`Cell`] deal with each; what takes time (the
-//! store, compiling, sleeping) is a future whose result comes back as an event. Nothing here blocks, and nothing
-//! here is shared with another shard.
+//! store, compiling, sleeping) is a future whose result comes back as an event. Nothing here waits, but for the
+//! embedded store's reads, which are look-ups by key; and nothing here is shared with another shard.
 //!
 //! Channels between shards are unbounded on purpose: each event stands for a durable row or for a client's
 //! request, which are bounded by `MAILBOX_DEPTH_MAX` and `requests_max`, and two shards that wait for each
