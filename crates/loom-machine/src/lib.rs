@@ -27,7 +27,7 @@ pub use self::{
     request::ABI_VERSION,
     sandbox::{Guest, HostFault, Module, Progress, Sandbox},
     turn::{
-        Ambient, Completion, CorruptTurn, Directory, Divergence, Effect, LogLine, Opening, Outcome, Outstanding,
-        Pending, Reaction, Requested, Task, Turn, Work,
+        Ambient, CidText, Completion, Control, CorruptTurn, Directory, Divergence, Effect, Ended, LogLine, Opening,
+        Outcome, Outstanding, Pending, Reaction, Requested, ResetError, Restarted, Task, Turn, Work,
     },
 };

@@ -8,6 +8,8 @@ pub const RANDOM_BYTES_MAX: u32 = 1024;
 pub const WAIT_MS_MAX: u64 = 10 * 366 * 24 * 3600 * 1000;
 /// Deadline of a `call` that names none, in milliseconds. Every call has one.
 pub const CALL_DEADLINE_MS_DEFAULT: u64 = 15 * 60 * 1000;
+/// Most actors that may wait for one another's replies in a row.
+pub const CALL_DEPTH_MAX: usize = 64;
 /// Longest log message or promise label kept, in bytes.
 pub const LOG_BYTES_MAX: usize = 16 * 1024;
 /// Most log lines one turn may write; later ones are dropped.

@@ -29,6 +29,10 @@ pub(crate) enum Request {
     BlobPut { bytes: Vec<u8> },
     Call { to: String, body: Box<RawValue>, deadline_ms: Option<u64> },
     Send { to: String, body: Box<RawValue>, delay_ms: Option<u64> },
+    Spawn { to: String, body: Box<RawValue>, deadline_ms: Option<u64>, is_detached: bool },
+    Receive { message_type: Option<String>, timeout_ms: Option<u64> },
+    Reply { handle: u32, body: Box<RawValue> },
+    Restart { body: Box<RawValue> },
     Sleep { ms: u64 },
     TimerStart { ms: u64 },
     PromiseCreate { label: Option<String>, data: Option<Box<RawValue>> },
@@ -56,9 +60,12 @@ pub(crate) fn operation(text: &str) -> Result<String, Failure> {
     struct Head {
         op: String,
     }
-    serde_json::from_str::<Head>(text).map(|head| head.op).map_err(|error| {
-        Failure::new("invalid-request", format!("a request is a JSON object with the text member 'op': {error}"))
-    })
+    let invalid = |problem: String| {
+        Failure::new("invalid-request", format!("a request is a JSON object with the text member 'op': {problem}"))
+    };
+    let head = serde_json::from_str::<Head>(text).map_err(|error| invalid(error.to_string()))?;
+    // The reader takes an array for an object's members in order.
+    if text.trim_start().starts_with('{') { Ok(head.op) } else { Err(invalid("it is an array".into())) }
 }
 
 /// Reads the request of operation `op`.
@@ -113,6 +120,24 @@ pub(crate) fn parse(op: &str, text: &str) -> Result<Request, Failure> {
             let members::Send { to, body, delay_ms, .. } = members(op, text)?;
             let delay_ms = delay_ms.map(|ms| wait(op, "delay_ms", ms)).transpose()?;
             Request::Send { to, body, delay_ms }
+        }
+        "spawn" => {
+            let members::Spawn { to, body, deadline_ms, detached, .. } = members(op, text)?;
+            let deadline_ms = deadline_ms.map(|ms| wait(op, "deadline_ms", ms)).transpose()?;
+            Request::Spawn { to, body, deadline_ms, is_detached: detached }
+        }
+        "receive" | "receive.start" => {
+            let members::Receive { message_type, timeout_ms, .. } = members(op, text)?;
+            let timeout_ms = timeout_ms.map(|ms| wait(op, "timeout_ms", ms)).transpose()?;
+            Request::Receive { message_type, timeout_ms }
+        }
+        "reply" => {
+            let members::Reply { handle, body, .. } = members(op, text)?;
+            Request::Reply { handle, body }
+        }
+        "turn.restart" => {
+            let members::Body { body, .. } = members(op, text)?;
+            Request::Restart { body }
         }
         "sleep" => Request::Sleep { ms: wait(op, "ms", members::<members::Wait>(op, text)?.ms)? },
         "timer.start" => Request::TimerStart { ms: wait(op, "ms", members::<members::Wait>(op, text)?.ms)? },
@@ -213,6 +238,22 @@ mod members {
     members!(BlobPut { #[serde(default)] text: Option<String>, #[serde(default)] base64: Option<String> });
     members!(Call { to: String, body: Box<RawValue>, #[serde(default)] deadline_ms: Option<u64> });
     members!(Send { to: String, body: Box<RawValue>, #[serde(default)] delay_ms: Option<u64> });
+    members!(Spawn {
+        to: String,
+        body: Box<RawValue>,
+        #[serde(default)]
+        deadline_ms: Option<u64>,
+        #[serde(default)]
+        detached: bool,
+    });
+    members!(Receive {
+        #[serde(default, rename = "type")]
+        message_type: Option<String>,
+        #[serde(default)]
+        timeout_ms: Option<u64>,
+    });
+    members!(Reply { handle: u32, body: Box<RawValue> });
+    members!(Body { body: Box<RawValue> });
     members!(Wait { ms: u64 });
     members!(Promise { #[serde(default)] label: Option<String>, #[serde(default)] data: Option<Box<RawValue>> });
 
@@ -235,6 +276,7 @@ mod tests {
     fn bad_requests_are_errors_that_name_the_place() {
         check("", "invalid-request", "'op'");
         check("[]", "invalid-request", "'op'");
+        check(r#"["now"]"#, "invalid-request", "an array");
         check(r#"{"op":1}"#, "invalid-request", "'op'");
         check(r#"{"op":"teleport"}"#, "unknown-op", "'teleport' (guest contract version 1)");
         check(r#"{"op":"now","x":1}"#, "invalid-request", "unknown field `x`");

@@ -8,323 +8,38 @@
 //!
 //! Start at [`Turn::request`]; [`Turn::complete`] is its counterpart for outcomes that come later.
 
+mod control;
+mod divergence;
+mod effect;
+mod end;
 mod live;
+mod message;
+mod opening;
 mod outcome;
+mod record;
 mod restore;
+mod wait;
 
-use std::{fmt, sync::Arc};
-
-use loom_types::{ActorAddress, Cid, EntryBody, Payload, SaltSource, StepRef, TurnNumber, TurnResult};
+use loom_types::{ActorAddress, Cid, EntryBody, Payload};
 
 use crate::{
-    Deployment, Failure, Message, MessageKind, Retry,
+    Failure, Message,
     limits::LOG_LINES_MAX,
     request::{self, AwaitMode, Request},
     state::StateBuffer,
 };
 
+pub use control::{CidText, Control, ResetError};
+pub use divergence::{Divergence, Requested};
+pub use effect::{Completion, Effect, LogLine, Outstanding, Pending, Reaction, Task, Work};
+pub use end::{Ended, Restarted};
+pub use opening::{Ambient, Directory, Opening};
 pub use outcome::Outcome;
-use outcome::ok;
 pub use restore::CorruptTurn;
 
-/// What a turn takes from the world, handed in with each call.
-pub struct Ambient<'a> {
-    /// The node's clock, in milliseconds since the Unix epoch.
-    pub now_ms: u64,
-    /// Salts for new payloads and unguessable tokens.
-    pub salts: &'a mut dyn SaltSource,
-    /// Which actor types exist.
-    pub directory: &'a dyn Directory,
-}
-
-/// Which actor types a message can be sent to.
-pub trait Directory {
-    /// Whether some active deployment runs this type.
-    fn has_actor_type(&self, namespace: &str, actor_type: &str) -> bool;
-}
-
-/// Everything a turn is pinned to.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    /// The actor.
-    pub address: ActorAddress,
-    /// The turn's number.
-    pub turn: TurnNumber,
-    /// The message it handles, decoded.
-    pub message: Message,
-    /// The message's payload.
-    pub message_payload: Payload,
-    /// Id of the deployment.
-    pub deployment_cid: Cid,
-    /// The deployment.
-    pub deployment: Arc<Deployment>,
-    /// The actor's module.
-    pub module: Cid,
-    /// The engine that runs it.
-    pub engine: String,
-    /// 32 random bytes.
-    pub seed: Payload,
-}
-
-/// What is to be committed: entries in order, the payloads they name, and what takes effect with them.
-#[derive(Debug, Default)]
-pub struct Pending {
-    /// When each entry was made (milliseconds since the Unix epoch), and its body.
-    pub entries: Vec<(u64, EntryBody)>,
-    /// New payloads.
-    pub payloads: Vec<Payload>,
-    /// Effects, which happen with the commit or after it, never before.
-    pub effects: Vec<Effect>,
-}
-
-impl Pending {
-    /// Whether there is nothing to commit.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// About how many bytes the segment will have.
-    pub fn bytes(&self) -> usize {
-        self.payloads.iter().map(|payload| payload.block().len()).sum::<usize>() + self.entries.len() * 320
-    }
-
-    fn entry(&mut self, at_ms: u64, body: EntryBody) {
-        self.entries.push((at_ms, body));
-    }
-}
-
-/// What takes effect when the entries before it are durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// A message leaves for another actor (or this one).
-    Send {
-        /// The message.
-        message: Message,
-        /// Its payload.
-        payload: Payload,
-        /// When it may be delivered, if not at once.
-        not_before_ms: Option<u64>,
-    },
-    /// The caller gets its reply.
-    Reply {
-        /// The calling actor.
-        to: ActorAddress,
-        /// The step that called.
-        step: StepRef,
-        /// Reply or failure.
-        outcome: Outcome,
-    },
-    /// A timer or deadline of step `n` is set.
-    SetTimer {
-        /// The step.
-        n: u32,
-        /// When it fires.
-        due_ms: u64,
-    },
-    /// That timer is no longer needed.
-    ClearTimer {
-        /// The step.
-        n: u32,
-        /// When it would have fired.
-        due_ms: u64,
-    },
-    /// Someone outside may resolve `token` now.
-    CreatePromise {
-        /// The step.
-        n: u32,
-        /// Unguessable name.
-        token: String,
-        /// What it is about, for people.
-        label: Option<String>,
-        /// JSON text that goes with it.
-        data: Option<String>,
-    },
-    /// The promise is settled or its turn is over.
-    ClearPromise {
-        /// Its name.
-        token: String,
-    },
-    /// The activity of step `n` is to be run; see [`Turn::outstanding`].
-    StartActivity {
-        /// The step.
-        n: u32,
-    },
-}
-
-/// What the guest's request leads to.
-#[derive(Debug)]
-pub enum Reaction {
-    /// Resume the guest with this.
-    Answer(String),
-    /// Do this, then hand the result to [`Turn::finish`].
-    Run(Task),
-    /// The guest waits for outcomes that [`Turn::complete`] will bring. Commit what is pending.
-    Wait,
-    /// The turn broke a limit; end it with this failure.
-    Fail(Failure),
-}
-
-/// Pure work inside a step; its result is the same every time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Run a pure activity.
-    Activity {
-        /// Its name in the deployment.
-        name: String,
-        /// JSON text.
-        input: String,
-    },
-    /// Read a blob.
-    BlobGet {
-        /// Its name.
-        cid: Cid,
-        /// Whether the guest wants base64; otherwise text.
-        base64: bool,
-    },
-    /// Store a blob; it must be durable before the result is handed in.
-    BlobPut {
-        /// Its bytes.
-        bytes: Vec<u8>,
-    },
-}
-
-/// What a step waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// An activity that runs beside the turn.
-    Activity {
-        /// Its name in the deployment.
-        name: String,
-        /// JSON text.
-        input: String,
-        /// How to try again.
-        retry: Retry,
-    },
-    /// A point in time.
-    Timer {
-        /// When, in milliseconds since the Unix epoch.
-        due_ms: u64,
-    },
-    /// Another actor's reply, or the deadline.
-    Call {
-        /// Deadline, in milliseconds since the Unix epoch.
-        due_ms: u64,
-    },
-    /// Someone outside.
-    Promise {
-        /// The promise.
-        token: String,
-    },
-}
-
-/// A step without its outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outstanding {
-    /// The step.
-    pub n: u32,
-    /// What it waits for.
-    pub work: Work,
-}
-
-/// What [`Turn::complete`] did.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Completion {
-    /// The step had its outcome already, or is unknown: nothing changed.
-    Ignored,
-    /// Recorded; the guest does not wait for it, or not only.
-    Recorded,
-    /// Recorded, and this is the answer the guest waited for.
-    Answer(String),
-}
-
-/// A log line of the guest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// debug, info, warn or error.
-    pub level: String,
-    /// The text.
-    pub message: String,
-    /// JSON text of further fields.
-    pub fields: Option<String>,
-}
-
-/// A request as the guest made it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requested {
-    /// The operation.
-    pub op: String,
-    /// The request's text.
-    pub request: String,
-}
-
-impl fmt::Display for Requested {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.op, self.request)
-    }
-}
-
-/// The guest did not do again what the journal says it did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Divergence {
-    /// The actor.
-    pub address: ActorAddress,
-    /// The turn.
-    pub turn: TurnNumber,
-    /// The step where the two part.
-    pub n: u32,
-    /// What the journal holds.
-    pub expected: Option<Requested>,
-    /// What the guest asked for; none if it ended instead.
-    pub actual: Option<Requested>,
-    /// The module that was run.
-    pub module: Cid,
-}
-
-impl fmt::Display for Divergence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |requested: &Option<Requested>| {
-            requested.as_ref().map_or("the end of the turn".into(), Requested::to_string)
-        };
-        write!(
-            f,
-            "replay of {} diverged at turn {} step {}\n  journal: {}\n  guest:   {}\n  module:  {}",
-            self.address,
-            self.turn,
-            self.n,
-            show(&self.expected),
-            show(&self.actual),
-            self.module
-        )
-    }
-}
-
-impl std::error::Error for Divergence {}
-
-#[derive(Clone, Debug)]
-struct Record {
-    op: String,
-    request: Payload,
-    immediate: Option<Outcome>,
-    work: Option<Work>,
-    /// Place among the turn's outcomes, and the outcome.
-    completion: Option<(u64, Outcome)>,
-}
-
-#[derive(Clone, Debug)]
-enum Waiting {
-    One(u32),
-    All(Vec<u32>),
-    Any(Vec<u32>),
-}
-
-/// A step whose task is being done; it becomes a record when it is finished.
-#[derive(Debug)]
-struct Running {
-    op: String,
-    request: Payload,
-    /// The record exists already: a `blob.get` read again on replay.
-    replayed: bool,
-}
+use end::{abandoned, settled};
+use outcome::ok;
+use record::{Received, Record, Running, Waiting};
 
 /// One turn of one actor, from its message to its end.
 #[derive(Debug)]
@@ -341,7 +56,10 @@ pub struct Turn {
     logs: Vec<LogLine>,
     log_lines: u32,
     log_lines_shown: u32,
+    /// Entries after `turn-started`.
     entries: u32,
+    /// Messages taken by steps that a reset left behind.
+    left_behind: Vec<(Message, Payload)>,
 }
 
 impl Turn {
@@ -380,6 +98,7 @@ impl Turn {
             log_lines: 0,
             log_lines_shown: 0,
             entries: 0,
+            left_behind: Vec::new(),
         }
     }
 
@@ -397,9 +116,22 @@ impl Turn {
     pub fn rewind(&mut self) {
         self.state.roll_back();
         self.cursor = 0;
+        self.skip_discarded();
         self.running = None;
         self.waiting = None;
         self.log_lines = 0;
+    }
+
+    /// Past the step that was just replayed, and past those that a reset left behind.
+    fn advance(&mut self) {
+        self.cursor += 1;
+        self.skip_discarded();
+    }
+
+    fn skip_discarded(&mut self) {
+        while self.records.get(self.cursor).is_some_and(|record| record.is_discarded) {
+            self.cursor += 1;
+        }
     }
 
     /// Takes what has to be committed.
@@ -419,21 +151,18 @@ impl Turn {
 
     /// Steps without their outcome, in order.
     pub fn outstanding(&self) -> impl Iterator<Item = Outstanding> + '_ {
-        self.records.iter().zip(0u32..).filter_map(|(record, n)| match (&record.work, &record.completion) {
-            (Some(work), None) => Some(Outstanding { n, work: work.clone() }),
-            _ => None,
-        })
+        let outstanding = self.records.iter().zip(0u32..).filter(|(record, _)| record.is_outstanding());
+        outstanding.filter_map(|(record, n)| Some(Outstanding { n, work: record.work.clone()? }))
     }
 
     /// How many steps have no outcome yet.
     pub fn outstanding_count(&self) -> usize {
-        self.records.iter().filter(|record| record.work.is_some() && record.completion.is_none()).count()
+        self.records.iter().filter(|record| record.is_outstanding()).count()
     }
 
     /// The work of step `n`, if it is outstanding.
     pub fn outstanding_work(&self, n: u32) -> Option<&Work> {
-        let record = self.records.get(n as usize)?;
-        if record.completion.is_some() { None } else { record.work.as_ref() }
+        self.records.get(n as usize).filter(|record| record.is_outstanding())?.work.as_ref()
     }
 
     /// Takes the guest's request and says what to do about it.
@@ -448,6 +177,9 @@ impl Turn {
                 if let Some(reaction) = self.free(&request) {
                     return Ok(reaction);
                 }
+                if let Request::Restart { body } = &request {
+                    return self.wants_restart(&op, text, body.get());
+                }
                 let n = self.cursor as u32;
                 match self.journaled_text(&request, text, n) {
                     Ok(journaled) if self.is_replaying() => self.replay(&op, journaled.as_deref().unwrap_or(text)),
@@ -457,6 +189,14 @@ impl Turn {
             }
             Err(failure) => self.refuse(op, text, failure, ambient),
         }
+    }
+
+    /// `turn.restart` is no step: what it leaves behind is the turn's end.
+    fn wants_restart(&mut self, op: &str, text: &str, body: &str) -> Result<Reaction, Box<Divergence>> {
+        if self.is_replaying() {
+            return Err(self.divergence(Some(Requested { op: op.to_owned(), request: text.to_owned() })));
+        }
+        Ok(Reaction::Restart(body.to_owned()))
     }
 
     /// Operations that leave no entry.
@@ -511,69 +251,6 @@ impl Turn {
         });
     }
 
-    fn wait(&mut self, waiting: Waiting, handles: &[u32]) -> Reaction {
-        let known = |n: u32| self.records.get(n as usize).is_some_and(|record| record.work.is_some());
-        // While replaying, records past the cursor exist already; the guest cannot know their handles yet.
-        if let Some(unknown) = handles.iter().find(|n| **n as usize >= self.cursor || !known(**n)) {
-            let failure = Failure::new("unknown-handle", format!("no step of this turn has the handle {unknown}"));
-            return Reaction::Answer(failure.to_answer());
-        }
-        match self.satisfied(&waiting) {
-            Some(answer) => Reaction::Answer(answer),
-            None => {
-                self.waiting = Some(waiting);
-                Reaction::Wait
-            }
-        }
-    }
-
-    fn completion(&self, n: u32) -> Option<&(u64, Outcome)> {
-        self.records.get(n as usize)?.completion.as_ref()
-    }
-
-    fn satisfied(&self, waiting: &Waiting) -> Option<String> {
-        match waiting {
-            Waiting::One(n) => self.completion(*n).map(|(_, outcome)| outcome.answer()),
-            Waiting::All(handles) => {
-                let answers: Option<Vec<_>> =
-                    handles.iter().map(|n| self.completion(*n).map(|(_, outcome)| outcome.answer())).collect();
-                answers.map(|answers| ok(&format!("[{}]", answers.join(","))))
-            }
-            Waiting::Any(handles) => handles
-                .iter()
-                .filter_map(|n| self.completion(*n).map(|(order, outcome)| (order, n, outcome)))
-                .min_by_key(|(order, ..)| **order)
-                .map(|(_, n, outcome)| ok(&format!("{{\"handle\":{n},\"result\":{}}}", outcome.answer()))),
-        }
-    }
-
-    /// The journaled form of a request, where it is not the guest's own text: a message's envelope.
-    fn journaled_text(&self, request: &Request, text: &str, n: u32) -> Result<Option<String>, Failure> {
-        if text.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
-            return Err(Failure::new("input-too-large", "a request has more than 4 MiB"));
-        }
-        let Some(message) = self.message(request, n)? else { return Ok(None) };
-        let envelope = message.encode();
-        if envelope.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
-            return Err(Failure::new("input-too-large", "a message has more than 4 MiB with its envelope"));
-        }
-        Ok(Some(envelope))
-    }
-
-    fn message(&self, request: &Request, n: u32) -> Result<Option<Message>, Failure> {
-        let (to, kind, body, deadline_ms, delay_ms) = match request {
-            Request::Call { to, body, deadline_ms } => (to, MessageKind::Call, body, *deadline_ms, None),
-            Request::Send { to, body, delay_ms } => (to, MessageKind::Send, body, None, *delay_ms),
-            _ => return Ok(None),
-        };
-        let Opening { address, turn, .. } = &self.opening;
-        let to = ActorAddress::within(address.namespace(), to)
-            .map_err(|error| Failure::new("invalid-request", format!("'to': {error}")))?;
-        let id = loom_types::MessageId::of_step(address, StepRef { turn: *turn, n });
-        let body = body.get().to_owned();
-        Ok(Some(Message { id, kind, sender: Some(address.clone()), to, deadline_ms, delay_ms, body }))
-    }
-
     fn divergence(&self, actual: Option<Requested>) -> Box<Divergence> {
         let expected = self.records.get(self.cursor).map(|record| Requested {
             op: record.op.clone(),
@@ -593,11 +270,11 @@ impl Turn {
         let n = self.cursor as u32;
         if let Some(outcome) = &record.immediate {
             let answer = outcome.answer();
-            self.cursor += 1;
+            self.advance();
             return Ok(Reaction::Answer(answer));
         }
         if record.work.is_some() {
-            self.cursor += 1;
+            self.advance();
             return Ok(self.after_start(op, n));
         }
         // A `blob.get` that succeeded: its request names the content, so it is read again instead of recorded.
@@ -611,7 +288,7 @@ impl Turn {
     /// A step that has just become outstanding: some block, some hand out their handle.
     fn after_start(&mut self, op: &str, n: u32) -> Reaction {
         match op {
-            "activity" | "call" | "sleep" => self.wait(Waiting::One(n), &[n]),
+            "activity" | "call" | "sleep" | "receive" => self.wait(Waiting::One(n), &[n]),
             _ => Reaction::Answer(ok(&n.to_string())),
         }
     }
@@ -620,7 +297,7 @@ impl Turn {
     pub fn finish(&mut self, result: Result<&str, &Failure>, ambient: &mut Ambient<'_>) -> String {
         let running = self.running.take().expect("a task is finished once, after it was handed out");
         if running.replayed {
-            self.cursor += 1;
+            self.advance();
             return answer(result.map(str::to_owned).map_err(Clone::clone));
         }
         let outcome = Outcome::seal(result, ambient.salts);
@@ -641,20 +318,45 @@ impl Turn {
         evidence: Vec<Cid>,
         now_ms: u64,
     ) -> Completion {
-        let Some(work) = self.outstanding_work(n).cloned() else { return Completion::Ignored };
-        match work {
-            Work::Timer { due_ms } | Work::Call { due_ms } => {
-                self.pending.effects.push(Effect::ClearTimer { n, due_ms });
-            }
-            Work::Promise { token } => self.pending.effects.push(Effect::ClearPromise { token }),
-            Work::Activity { .. } => {}
-        }
-        let result = outcome.resolution();
-        let worker = worker.to_owned();
+        let Some(work) = self.outstanding_work(n) else { return Completion::Ignored };
+        let settled = settled(n, work);
+        self.pending.effects.extend(settled);
+        self.note_outcome(n, outcome, attempts, worker, evidence, now_ms)
+    }
+
+    /// The time of step `n` has come: a timer fires, everything else missed its deadline.
+    pub fn expire(&mut self, n: u32, ambient: &mut Ambient<'_>) -> Completion {
+        let Some(work) = self.outstanding_work(n) else { return Completion::Ignored };
+        let missed = match work {
+            Work::Timer { .. } => None,
+            Work::Call { .. } => Some("the call's deadline passed before a reply came"),
+            Work::Child { .. } => Some("the child's deadline passed before it was done"),
+            Work::Receive { .. } => Some("no such message came in time"),
+            Work::Activity { .. } | Work::Promise { .. } => return Completion::Ignored,
+        };
+        let effects = abandoned(n, work);
+        self.pending.effects.extend(effects);
+        let outcome = match missed {
+            None => Outcome::seal(Ok("null"), ambient.salts),
+            Some(text) => Outcome::seal(Err(&Failure::new("deadline", text)), ambient.salts),
+        };
+        self.note_outcome(n, outcome, 1, "", Vec::new(), ambient.now_ms)
+    }
+
+    fn note_outcome(
+        &mut self,
+        n: u32,
+        outcome: Outcome,
+        attempts: u32,
+        worker: &str,
+        evidence: Vec<Cid>,
+        now_ms: u64,
+    ) -> Completion {
+        let (result, worker) = (outcome.resolution(), worker.to_owned());
         self.pending.entry(now_ms, EntryBody::Outcome { n, result, attempts, worker, evidence });
         self.pending.payloads.push(outcome.payload().clone());
         self.entries += 1;
-        self.note_completion(n, outcome);
+        self.note_completion(n, outcome).expect("a message that is taken was read before");
         match self.waiting.as_ref().and_then(|waiting| self.satisfied(waiting)) {
             Some(answer) => {
                 self.waiting = None;
@@ -664,77 +366,17 @@ impl Turn {
         }
     }
 
-    fn note_completion(&mut self, n: u32, outcome: Outcome) {
-        self.records[n as usize].completion = Some((self.completions, outcome));
+    /// Remembers an outcome. A message that was received is read; that can only fail for damaged data.
+    fn note_completion(&mut self, n: u32, outcome: Outcome) -> Result<(), String> {
+        let record = &mut self.records[n as usize];
+        if let (Some(Work::Receive { .. }), Outcome::Ok(payload)) = (&record.work, &outcome) {
+            let message = Message::decode(payload.value())?;
+            self.left_behind.retain(|(left, _)| left.id != message.id);
+            record.received = Some(Received { message, answered: None });
+        }
+        record.completion = Some((self.completions, outcome));
         self.completions += 1;
-    }
-
-    /// Ends the turn with what the guest returned or how it failed. Gives the outcome and the new state.
-    pub fn end(
-        &mut self,
-        result: Result<String, Failure>,
-        fuel: u64,
-        ambient: &mut Ambient<'_>,
-    ) -> Result<(Outcome, Option<Payload>), Box<Divergence>> {
-        if self.is_replaying() {
-            return Err(self.divergence(None));
-        }
-        let result = result.and_then(|output| match Failure::in_output(&output) {
-            Some(failure) => Err(failure),
-            None => Ok(output),
-        });
-        let result = result.and_then(|output| self.state_fits().map(|()| output));
-        if result.is_err() {
-            self.state.roll_back();
-        }
-        let state = match self.state.changed() {
-            None => self.state_before.clone(),
-            Some(None) => None,
-            Some(Some(text)) => {
-                let state = Payload::json(&text, ambient.salts);
-                self.pending.payloads.push(state.clone());
-                Some(state)
-            }
-        };
-        self.clear_outstanding();
-        let outcome = Outcome::seal(result.as_deref(), ambient.salts);
-        self.pending.payloads.push(outcome.payload().clone());
-        let result = match &outcome {
-            Outcome::Ok(reply) => TurnResult::Reply(reply.cid()),
-            Outcome::Err(failure) => TurnResult::Failure(failure.cid()),
-        };
-        let state_cid = state.as_ref().map(Payload::cid);
-        self.pending.entry(ambient.now_ms, EntryBody::TurnEnded { result, state: state_cid, fuel });
-        let message = &self.opening.message;
-        if let (MessageKind::Call, Some((to, step))) = (message.kind, message.id.sender()) {
-            self.pending.effects.push(Effect::Reply { to, step, outcome: outcome.clone() });
-        }
-        Ok((outcome, state))
-    }
-
-    fn state_fits(&self) -> Result<(), Failure> {
-        let limit = loom_types::limits::PAYLOAD_BYTES_MAX;
-        match self.state.changed() {
-            Some(Some(text)) if text.len() > limit => Err(Failure::new(
-                "state-too-large",
-                format!("the state has {} bytes, at most {limit} are kept", text.len()),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// What is still outstanding when a turn ends is cancelled with it.
-    fn clear_outstanding(&mut self) {
-        let effects: Vec<_> = self
-            .outstanding()
-            .map(|Outstanding { n, work }| match work {
-                Work::Timer { due_ms } | Work::Call { due_ms } => Effect::ClearTimer { n, due_ms },
-                Work::Promise { token } => Effect::ClearPromise { token },
-                // The row that counts its attempts, if it was tried more than once.
-                Work::Activity { .. } => Effect::ClearTimer { n, due_ms: 0 },
-            })
-            .collect();
-        self.pending.effects.extend(effects);
+        Ok(())
     }
 }
 

@@ -5,10 +5,12 @@
 //! durable. If a commit fails, the cell is dead: everything it believed is discarded and read again.
 
 mod commit;
+mod control;
+mod receive;
 mod turn;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     mem,
 };
 
@@ -24,7 +26,7 @@ use crate::{
     chain::Chain,
     handle::{LiveView, Stage, WaitingOn, body_digest, read_result},
     load::{self, ARRIVALS_PAGE, LoadError, LoadedActor, OpenTurn},
-    shard::{CellResult, Content, Delivery, Event, Io, Responders},
+    shard::{CellResult, Content, ControlDelivery, Delivery, Event, Io, Responders},
 };
 
 use self::commit::InFlight;
@@ -62,9 +64,15 @@ pub(crate) struct Live {
     pub(crate) state: Option<Payload>,
     pub(crate) running: Option<Box<Running>>,
     pub(crate) commits: VecDeque<InFlight>,
+    /// An operator wants nothing of it to run.
+    pub(crate) is_paused: bool,
     inbox: VecDeque<Queued>,
     messages: LaneCursor,
     outcomes: LaneCursor,
+    /// Cancellations that have not met their message yet, by their row.
+    cancels: BTreeMap<Position, MessageId>,
+    /// Clients whose message was taken inside the running turn.
+    received: HashMap<MessageId, Vec<Responders>>,
     /// Clients that follow a message whose turn has not begun.
     followers: HashMap<MessageId, Vec<Responders>>,
     /// Client ids on their way into the store, so that the same id sent twice at once is noticed.
@@ -186,6 +194,10 @@ impl Cell {
         self.live(|live| live.timer(io, timer));
     }
 
+    pub(crate) fn control(&mut self, io: &mut Io, delivery: Box<ControlDelivery>) {
+        self.live(|live| live.control(io, *delivery));
+    }
+
     pub(crate) fn activity_done(
         &mut self,
         io: &mut Io,
@@ -237,9 +249,12 @@ impl Live {
             state: loaded.state,
             running: None,
             commits: VecDeque::new(),
+            is_paused: loaded.is_paused,
             inbox: VecDeque::new(),
             messages: LaneCursor::default(),
             outcomes: LaneCursor::default(),
+            cancels: BTreeMap::new(),
+            received: HashMap::new(),
             followers: HashMap::new(),
             entering: HashSet::new(),
             ended: 0,
@@ -279,13 +294,20 @@ impl Live {
         let rests = self.running.as_ref().is_none_or(|running| running.can_be_dropped());
         rests
             && self.commits.is_empty()
-            && self.inbox.is_empty()
+            && self.inbox_is_durable()
+            && self.received.is_empty()
             && self.asking == 0
             && self.followers.is_empty()
             && !self.messages.reading
             && !self.outcomes.reading
             && !self.outcomes.more
-            && (!self.messages.more || self.running.is_some())
+            && (!self.messages.more || self.running.is_some() || self.is_paused)
+    }
+
+    /// Whether what waits in memory would be read again, and its turn does not come soon.
+    fn inbox_is_durable(&self) -> bool {
+        let is_row = |queued: &Queued| queued.position.is_some() && queued.responders.is_empty();
+        self.inbox.is_empty() || (self.running.is_some() || self.is_paused) && self.inbox.iter().all(is_row)
     }
 
     /// Asks the store; the answer comes back as an event.
@@ -306,39 +328,46 @@ impl Live {
             return;
         }
         self.read_lanes(io);
-        let mut blocked = false;
-        for _ in 0..TURNS_PER_ROUND {
-            if self.failed {
-                return;
-            }
-            match &self.running {
-                Some(running) if running.phase == Phase::Ready => self.drive(io, None),
-                Some(_) => return,
-                None if blocked => return,
-                None if self.commits.len() >= COMMITS_MAX => return,
-                None => match self.inbox.pop_front() {
-                    Some(queued) => {
-                        self.begin(io, queued);
-                        blocked = self.blocked;
-                    }
-                    None => break,
-                },
-            }
-            if self.running.as_ref().is_some_and(|running| running.phase == Phase::Sliced) {
-                return;
-            }
+        if self.is_paused {
+            return;
         }
-        if self.running.is_none() && !self.inbox.is_empty() {
+        if (0..TURNS_PER_ROUND).all(|_| self.take_one_step(io)) {
+            // There may be more, after others had their chance.
             io.runnable.push_back(self.address.clone());
         }
         self.read_lanes(io);
+    }
+
+    /// Whether there was something to do, and may be more.
+    fn take_one_step(&mut self, io: &mut Io) -> bool {
+        let phase = self.running.as_ref().map(|running| &running.phase);
+        match phase {
+            _ if self.failed || self.is_paused => false,
+            Some(Phase::Ready) => {
+                self.drive(io, None);
+                true
+            }
+            Some(Phase::Waiting) => self.offer(io),
+            Some(_) => false,
+            None if self.commits.len() >= COMMITS_MAX => false,
+            None => match self.inbox.pop_front() {
+                Some(queued) => {
+                    self.begin(io, queued);
+                    !self.blocked
+                }
+                None => {
+                    self.forget_cancels(io);
+                    false
+                }
+            },
+        }
     }
 
     fn read_lanes(&mut self, io: &mut Io) {
         if self.outcomes.more {
             self.read_lane(io, Lane::Outcomes);
         }
-        if self.messages.more && self.running.is_none() && self.inbox.is_empty() {
+        if self.messages.more && self.wants_messages() {
             self.read_lane(io, Lane::Messages);
         }
     }
@@ -380,6 +409,7 @@ impl Live {
             cursor.read_to = cursor.read_to.max(position);
             match parcel {
                 Parcel::Message { payload, .. } => self.queue(payload, position),
+                Parcel::Cancel { message } => self.cancel_arrived(io, message, position),
                 Parcel::Outcome { step, result, payload } => {
                     self.outcome_arrived(io, step, crate::handle::outcome_of(result, payload), position);
                 }
@@ -479,13 +509,18 @@ impl Live {
             self.tell_waiting();
             return;
         }
+        if self.running.as_ref().is_some_and(|running| running.turn.has_received(&id)) {
+            responders.accept();
+            self.received.entry(id).or_default().push(responders);
+            return;
+        }
         if let Some(queued) = self.inbox.iter_mut().find(|queued| queued.message.id == id) {
             responders.accept();
             queued.responders.push(responders);
             return;
         }
         if let Some(in_flight) = self.commits.iter_mut().find(|commit| commit.ends_message(&id)) {
-            in_flight.follow(responders);
+            in_flight.follow(&id, responders);
             return;
         }
         responders.accept();
@@ -504,6 +539,7 @@ impl Live {
         let Some(Content { message, is_generated }) = content else { unreachable!("checked by the caller") };
         let payload = Payload::seal(media_type::MESSAGE, message.encode().as_bytes(), &mut io.salts);
         let is_idle = self.running.is_none()
+            && !self.is_paused
             && self.inbox.is_empty()
             // Nor may it overtake one that is on its way into the mailbox.
             && self.entering.is_empty()
@@ -587,12 +623,14 @@ impl Live {
 
     fn view(&self) -> LiveView {
         let Some(running) = &self.running else {
-            return LiveView { stage: Stage::Idle, waiting_on: Vec::new(), is_resident: false };
+            let stage = if self.is_paused { Stage::Paused } else { Stage::Idle };
+            return LiveView { stage, waiting_on: Vec::new(), is_resident: false };
         };
         let stage = match &running.phase {
-            Phase::Waiting => Stage::Waiting,
+            Phase::Waiting if !self.is_paused => Stage::Waiting,
             Phase::Diverged(divergence) => Stage::Diverged(divergence.clone()),
             Phase::Backoff(fault) => Stage::Faulted(fault.clone()),
+            _ if self.is_paused => Stage::Paused,
             _ => Stage::Running,
         };
         LiveView { stage, waiting_on: waiting_on(&running.turn), is_resident: running.has_guest() }
@@ -617,6 +655,8 @@ fn waiting_on(turn: &Turn) -> Vec<WaitingOn> {
         Work::Timer { due_ms } => ("timer", due_ms.to_string()),
         Work::Call { due_ms } => ("call", due_ms.to_string()),
         Work::Promise { token } => ("promise", token.clone()),
+        Work::Child { to, .. } => ("child", to.local().to_owned()),
+        Work::Receive { message_type, .. } => ("message", message_type.clone().unwrap_or_default()),
     };
     turn.outstanding()
         .map(|outstanding| {

@@ -1,8 +1,10 @@
 //! The runtime's handle: what a server or an embedding program can ask of it.
 
+mod control;
+
 use std::{collections::HashMap, sync::Arc};
 
-use loom_machine::{Deployment, Failure, HostFault, Message, MessageKind, Outcome};
+use loom_machine::{Deployment, Failure, HostFault, Message, Outcome};
 use loom_storage::{
     ActiveDeployment, ActorSummary, BlobError, MessageStatus, PromiseRecord, ResolveError, Storage, StoreError,
 };
@@ -20,6 +22,8 @@ use crate::{
     modules::Modules,
     shard::{Content, Delivery, Event, Responders, shard_of},
 };
+
+pub use control::RedeliverError;
 
 /// What can be asked of a running node. Cheap to clone.
 #[derive(Clone)]
@@ -193,6 +197,8 @@ pub enum Stage {
     Running,
     /// Its guest waits for steps.
     Waiting,
+    /// Nothing: an operator paused it.
+    Paused,
     /// Stopped: replay diverged. The text shows how.
     Diverged(String),
     /// Stopped for now by a fault of the host's, which is retried.
@@ -254,15 +260,7 @@ impl Handle {
         }
         let is_generated = options.id.is_none();
         let id = options.id.unwrap_or_else(random_id);
-        let message = Message {
-            id: id.clone(),
-            kind: MessageKind::Call,
-            sender: None,
-            to: to.clone(),
-            deadline_ms: None,
-            delay_ms: None,
-            body: body.to_owned(),
-        };
+        let message = Message::of_client(id.clone(), to.clone(), body.to_owned());
         let content = Content { message, is_generated };
         self.inner.metrics.messages.inc();
         self.deliver(to, id, Some(content), options.until_waiting)
@@ -317,7 +315,11 @@ impl Handle {
         let namespace: Namespace = address.namespace().parse().expect("part of an address");
         let promises = storage.catalog.promises(&namespace, Some(address), None, 1000).await?;
         let live = live.unwrap_or_else(|| LiveView {
-            stage: if record.open_turn.is_some() { Stage::Waiting } else { Stage::Idle },
+            stage: match record.open_turn {
+                _ if record.is_paused => Stage::Paused,
+                Some(_) => Stage::Waiting,
+                None => Stage::Idle,
+            },
             waiting_on: Vec::new(),
             is_resident: false,
         });
@@ -468,7 +470,7 @@ fn random_id() -> MessageId {
     text.parse().expect("letters and digits")
 }
 
-/// The result that the `turn-ended` entry at `seq` names.
+/// The answer to a client's message that the entry at `seq` gives: the turn's end, or a `reply` inside it.
 pub(crate) async fn read_result(
     storage: &Storage,
     actor: &ActorAddress,
@@ -479,12 +481,22 @@ pub(crate) async fn read_result(
     let segment = segments.first().ok_or_else(|| corrupt("is missing"))?;
     let entries = load::decode(actor, segment)?;
     let entry = entries.iter().find(|entry| entry.seq == seq).ok_or_else(|| corrupt("is missing"))?;
-    let EntryBody::TurnEnded { result, .. } = &entry.body else { return Err(corrupt("does not end a turn")) };
-    let payload = segment.payloads.iter().find(|payload| payload.cid() == result.cid());
-    let payload = payload.ok_or_else(|| corrupt("its payload is missing"))?;
+    let find = |cid: Cid| {
+        let payload = segment.payloads.iter().find(|payload| payload.cid() == cid);
+        payload.ok_or_else(|| corrupt("its payload is missing"))
+    };
+    let result = match &entry.body {
+        EntryBody::TurnEnded { result, .. } => result,
+        EntryBody::Step { outcome: Some(Resolution::Ok(reply)), .. } => {
+            return Ok(Ok(find(*reply)?.text().unwrap_or("null").to_owned()));
+        }
+        _ => return Err(corrupt("answers no message")),
+    };
+    let payload = find(result.cid())?;
     Ok(match result {
         TurnResult::Reply(_) => Ok(payload.text().unwrap_or("null").to_owned()),
         TurnResult::Failure(_) => Err(Failure::from_json(payload.value())),
+        TurnResult::Restarted(_) => Ok("null".to_owned()),
     })
 }
 

@@ -23,6 +23,7 @@ mod causes;
 mod cell;
 mod chain;
 mod clock;
+mod control;
 mod deployments;
 mod handle;
 mod load;
@@ -37,13 +38,15 @@ mod timers;
 pub use self::{
     causes::causes,
     clock::{Clock, SystemClock},
+    control::ControlError,
     deployments::{DeployError, Deployments},
     handle::{
-        ActorView, Handle, Journaled, MessageView, ReadError, ResolvePromiseError, SendError, SendOptions, Settled,
-        Stage, Ticket, WaitingOn,
+        ActorView, Handle, Journaled, MessageView, ReadError, RedeliverError, ResolvePromiseError, SendError,
+        SendOptions, Settled, Stage, Ticket, WaitingOn,
     },
     metrics::Metrics,
     runtime::{Runtime, StartError},
     salts::OsSalts,
     settings::Settings,
 };
+pub(crate) use control::ControlRequest;

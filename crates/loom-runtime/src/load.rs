@@ -17,6 +17,7 @@ pub(crate) struct LoadedActor {
     pub(crate) chain: Chain,
     pub(crate) turn: TurnNumber,
     pub(crate) state: Option<Payload>,
+    pub(crate) is_paused: bool,
     pub(crate) open: Option<OpenTurn>,
     /// The first page of each lane of the mailbox.
     pub(crate) messages: Vec<Arrival>,
@@ -55,24 +56,34 @@ pub(crate) async fn load(
     let outcomes = storage.mailbox.arrivals(actor, Lane::Outcomes, Position(0), ARRIVALS_PAGE).await?;
     let Some(record) = record else {
         let chain = Chain { next_seq: SequenceNumber(0), head: None };
-        return Ok(LoadedActor { token, chain, turn: TurnNumber(0), state: None, open: None, messages, outcomes });
+        return Ok(LoadedActor {
+            token,
+            chain,
+            turn: TurnNumber(0),
+            state: None,
+            is_paused: false,
+            open: None,
+            messages,
+            outcomes,
+        });
     };
     let open = match record.open_turn {
         None => None,
         Some(started_seq) => {
             let (entries, payloads) = read_turn(storage, actor, started_seq).await?;
-            let Some(deployment) = entries.first().and_then(Turn::deployment_of) else {
+            let find = |cid: &Cid| payloads.get(cid).cloned();
+            let Some(deployment) = Turn::deployment_of(&entries, &find) else {
                 let what = format!("journal of {actor}: entry {started_seq} does not start a turn");
                 return Err(StoreError::Corrupt { what }.into());
             };
             let deployment = deployments.manifest(deployment).await?;
-            let find = |cid: &Cid| payloads.get(cid).cloned();
             let turn = Turn::restore(&entries, &find, deployment, record.state.clone())?;
             Some(OpenTurn { turn, started_seq, timers: record.timers, needs_worker: record.needs_worker })
         }
     };
     let chain = Chain { next_seq: record.next_seq, head: Some(record.head) };
-    Ok(LoadedActor { token, chain, turn: record.turn, state: record.state, open, messages, outcomes })
+    let (turn, state, is_paused) = (record.turn, record.state, record.is_paused);
+    Ok(LoadedActor { token, chain, turn, state, is_paused, open, messages, outcomes })
 }
 
 async fn read_turn(

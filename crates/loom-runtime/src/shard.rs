@@ -28,7 +28,7 @@ use tokio::sync::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Clock, Metrics, OsSalts, SendError, Settings, Settled,
+    Clock, ControlError, ControlRequest, Metrics, OsSalts, SendError, Settings, Settled,
     activity::{ActivityRun, Attempted, Job, Sliced},
     cell::Cell,
     deployments::Deployments,
@@ -62,6 +62,31 @@ pub(crate) struct Content {
     pub(crate) message: Message,
     /// The id is random, so nobody can have used it before.
     pub(crate) is_generated: bool,
+}
+
+/// What an operator asks of an actor.
+pub(crate) struct ControlDelivery {
+    pub(crate) address: ActorAddress,
+    pub(crate) request: ControlRequest,
+    pub(crate) by: String,
+    pub(crate) responder: ControlResponder,
+}
+
+/// Tells the operator. Dropping it tells that the node is stopping.
+pub(crate) struct ControlResponder(oneshot::Sender<Result<(), ControlError>>);
+
+impl ControlResponder {
+    pub(crate) fn new(sender: oneshot::Sender<Result<(), ControlError>>) -> Self {
+        Self(sender)
+    }
+
+    pub(crate) fn done(self) {
+        let _ = self.0.send(Ok(()));
+    }
+
+    pub(crate) fn fail(self, error: ControlError) {
+        let _ = self.0.send(Err(error));
+    }
 }
 
 /// Whom to tell, and of what. Dropping it tells that the node is stopping.
@@ -118,6 +143,7 @@ impl Responders {
 /// loaded again does not want them.
 pub(crate) enum Event {
     Deliver(Box<Delivery>),
+    Control(Box<ControlDelivery>),
     Wake(ActorAddress),
     Arrived(ActorAddress, Lane),
     Timer(DueTimer),
@@ -311,6 +337,10 @@ impl Shard {
             Event::Deliver(delivery) => {
                 let actor = delivery.address.clone();
                 self.with_loaded(&actor, |cell, io| cell.deliver(io, delivery));
+            }
+            Event::Control(delivery) => {
+                let actor = delivery.address.clone();
+                self.with_loaded(&actor, |cell, io| cell.control(io, delivery));
             }
             Event::Wake(actor) => self.with_loaded(&actor, Cell::wake),
             Event::Arrived(actor, lane) => self.with_loaded(&actor, move |cell, io| cell.arrived(io, lane)),

@@ -108,7 +108,12 @@ pub(crate) async fn list(
     let next = (actors.len() == limit).then(|| actors.last().map(|actor| actor.address.local().to_owned())).flatten();
     let items = actors.into_iter().map(|actor| wire::ActorSummary {
         actor: actor.address.local().to_owned(),
-        status: if actor.is_open { "open" } else { "idle" }.to_owned(),
+        status: match actor.is_open {
+            _ if actor.is_paused => "paused",
+            true => "open",
+            false => "idle",
+        }
+        .to_owned(),
         turns: actor.turn.0,
         entries: actor.next_seq.0,
         waiting: actor.waiting,
@@ -127,6 +132,7 @@ fn to_wire(view: ActorView) -> wire::Actor {
         Stage::Idle => ("idle", None),
         Stage::Running => ("running", None),
         Stage::Waiting => ("waiting", None),
+        Stage::Paused => ("paused", None),
         Stage::Diverged(detail) => ("diverged", Some(detail)),
         Stage::Faulted(detail) => ("faulted", Some(detail)),
     };
@@ -246,11 +252,15 @@ fn body(body: &EntryBody) -> serde_json::Value {
             "result": match result {
                 TurnResult::Reply(cid) => json!({ "reply": cid.to_string() }),
                 TurnResult::Failure(cid) => json!({ "failure": cid.to_string() }),
+                TurnResult::Restarted(cid) => json!({ "restarted": cid.to_string() }),
             },
             "state": state.map(|state| state.to_string()),
             "fuel": fuel,
         }),
-        EntryBody::Control { what, by } => json!({ "what": what, "by": by }),
+        EntryBody::Control { what, by, detail, state } => {
+            let text = |cid: &Option<loom_types::Cid>| cid.map(|cid| cid.to_string());
+            json!({ "what": what, "by": by, "detail": text(detail), "state": text(state) })
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The catalog port: deployments, and lists for people.
 
 use async_trait::async_trait;
-use loom_types::{ActorAddress, Cid, Namespace, SequenceNumber, StepRef, TurnNumber};
+use loom_types::{ActorAddress, Cid, MessageId, Namespace, Payload, SequenceNumber, StepRef, TurnNumber};
 
 use crate::StoreError;
 
@@ -29,6 +29,8 @@ pub struct ActorSummary {
     pub turn: TurnNumber,
     /// Whether that turn is unfinished.
     pub is_open: bool,
+    /// Whether it is paused.
+    pub is_paused: bool,
     /// How much waits in its mailbox.
     pub waiting: u64,
     /// When it last changed, in milliseconds since the Unix epoch.
@@ -50,6 +52,25 @@ pub struct PromiseRecord {
     pub data: Option<String>,
     /// When it was made, in milliseconds since the Unix epoch.
     pub created_ms: u64,
+}
+
+/// A message that could not be handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its place in the list.
+    pub id: u64,
+    /// Its receiver.
+    pub actor: ActorAddress,
+    /// The turn that tried.
+    pub turn: TurnNumber,
+    /// Its id.
+    pub message: MessageId,
+    /// The envelope.
+    pub payload: Payload,
+    /// Why, for people.
+    pub reason: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
 }
 
 /// Which deployments are active, and what there is. Lists are for people and may lag behind by a moment.
@@ -78,4 +99,16 @@ pub trait Catalog: Send + Sync {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<PromiseRecord>, StoreError>;
+
+    /// Messages that could not be handled, of one actor or of a whole namespace, by id after `after`, at most `limit`.
+    async fn dead_letters(
+        &self,
+        namespace: &Namespace,
+        actor: Option<&ActorAddress>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// Forgets one; false if there is none of this id in the namespace. Durable when it returns.
+    async fn forget_dead_letter(&self, namespace: &Namespace, id: u64) -> Result<bool, StoreError>;
 }

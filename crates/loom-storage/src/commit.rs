@@ -27,6 +27,8 @@ pub struct Commit {
     /// Whether the actor has to be looked at after a restart even if nothing arrives for it: it has work that
     /// only this process knows of.
     pub needs_worker: bool,
+    /// Whether the actor is paused: an operator wants nothing of it to run.
+    pub is_paused: bool,
     /// What becomes of the state.
     pub state: StateWrite,
     /// Mailbox rows that are consumed.
@@ -37,6 +39,10 @@ pub struct Commit {
     pub messages: Vec<OutgoingMessage>,
     /// Outcomes for other actors' steps.
     pub outcomes: Vec<OutgoingOutcome>,
+    /// Messages nobody waits for any more, for the actors that handle them.
+    pub cancels: Vec<OutgoingCancel>,
+    /// Messages of this actor that could not be handled, for people to look at.
+    pub dead_letters: Vec<NewDeadLetter>,
     /// Timers set or cleared, in order. A step has at most one.
     pub timers: Vec<TimerWrite>,
     /// Promises that can be resolved from now on.
@@ -95,6 +101,26 @@ pub struct OutgoingOutcome {
     pub result: Resolution,
     /// The payload.
     pub payload: Payload,
+}
+
+/// Word that nobody waits any more for what a message began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingCancel {
+    /// The message's receiver.
+    pub to: ActorAddress,
+    /// The message; it was sent before, by the same sender.
+    pub message: MessageId,
+}
+
+/// A message that could not be handled.
+#[derive(Clone, Debug)]
+pub struct NewDeadLetter {
+    /// Its id.
+    pub message: MessageId,
+    /// The envelope.
+    pub payload: Payload,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// A change to a step's timer.

@@ -8,9 +8,9 @@ use loom_types::{
 };
 
 use crate::{
-    ActiveDeployment, Admission, BlobError, Commit, CommitError, EnqueueError, Enqueued, Lane, NewMessage, NewPromise,
-    OutgoingMessage, OutgoingOutcome, Parcel, Position, ResolveError, StateWrite, Storage, TimerWrite,
-    limits::MAILBOX_DEPTH_MAX,
+    ActiveDeployment, Admission, BlobError, Commit, CommitError, EnqueueError, Enqueued, Lane, NewDeadLetter,
+    NewMessage, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome, Parcel, Position, ResolveError,
+    StateWrite, Storage, TimerWrite, limits::MAILBOX_DEPTH_MAX,
 };
 
 /// Runs every property, each on its own store.
@@ -30,6 +30,9 @@ where
     a_full_mailbox_refuses_clients(fresh().await).await;
     outcomes_reach_the_caller(fresh().await).await;
     outcomes_do_not_wait_behind_messages(fresh().await).await;
+    a_cancel_follows_its_message(fresh().await).await;
+    a_pause_is_remembered(fresh().await).await;
+    dead_letters_stay_until_forgotten(fresh().await).await;
     books_are_kept_without_entries(fresh().await).await;
     timers_stay_until_cleared(fresh().await).await;
     delayed_messages_wait(fresh().await).await;
@@ -90,7 +93,7 @@ impl Writer {
             let body = if opened {
                 EntryBody::Opened {}
             } else {
-                EntryBody::Control { what: "test".into(), by: "conformance".into() }
+                EntryBody::Control { what: "test".into(), by: "conformance".into(), detail: None, state: None }
             };
             let entry = Entry {
                 actor: self.actor.clone(),
@@ -114,11 +117,14 @@ impl Writer {
             turn: TurnNumber(1),
             open_turn: None,
             needs_worker: false,
+            is_paused: false,
             state: StateWrite::Keep,
             taken: Vec::new(),
             admissions: Vec::new(),
             messages: Vec::new(),
             outcomes: Vec::new(),
+            cancels: Vec::new(),
+            dead_letters: Vec::new(),
             timers: Vec::new(),
             promises_created: Vec::new(),
             promises_cleared: Vec::new(),
@@ -223,6 +229,7 @@ async fn names(storage: &Storage, to: &str) -> Vec<String> {
     let name = |parcel: &Parcel| match parcel {
         Parcel::Message { id, .. } => id.to_string(),
         Parcel::Outcome { step, .. } => format!("outcome {step}"),
+        Parcel::Cancel { message } => format!("cancel {message}"),
     };
     arrivals.iter().map(|arrival| name(&arrival.parcel)).collect()
 }
@@ -316,6 +323,63 @@ pub async fn outcomes_do_not_wait_behind_messages(storage: Storage) {
     assert_eq!(first.len(), 2);
     assert_eq!(page(Lane::Messages, first[1].position).await.len(), 2);
     assert_eq!(page(Lane::Outcomes, Position(0)).await.len(), 1);
+}
+
+/// A cancellation comes in the other lane, at a later place than the message it is about.
+pub async fn a_cancel_follows_its_message(storage: Storage) {
+    let mut writer = Writer::acquire(&storage, &actor("a")).await;
+    let of_step = MessageId::of_step(&actor("a"), step(3));
+    let sent = OutgoingMessage { id: of_step.clone(), ..message("b", "m1") };
+    writer.write(&storage, |commit| commit.messages.push(sent)).await;
+    writer
+        .write(&storage, |commit| commit.cancels.push(OutgoingCancel { to: actor("b"), message: of_step.clone() }))
+        .await;
+    let page = async |lane| storage.mailbox.arrivals(&actor("b"), lane, Position(0), 9).await.expect("arrivals");
+    let (messages, cancels) = (page(Lane::Messages).await, page(Lane::Outcomes).await);
+    let ([message], [cancel]) = (&messages[..], &cancels[..]) else { panic!("one of each") };
+    assert!(matches!(&cancel.parcel, Parcel::Cancel { message } if *message == of_step));
+    assert!(cancel.position > message.position);
+    let mut receiver = Writer::acquire(&storage, &actor("b")).await;
+    receiver.write(&storage, |commit| commit.taken.extend([message.position, cancel.position])).await;
+    assert!(names(&storage, "b").await.is_empty());
+}
+
+/// The record says what the last commit said.
+pub async fn a_pause_is_remembered(storage: Storage) {
+    let mut writer = Writer::acquire(&storage, &actor("a")).await;
+    let load = async || storage.journal.load(&actor("a")).await.expect("load").expect("exists");
+    let listed = async || {
+        let page = storage.catalog.actors(&Namespace::default(), None, None, 9).await.expect("actors");
+        page.iter().any(|summary| summary.is_paused)
+    };
+    for is_paused in [false, true, false] {
+        writer.write(&storage, |commit| commit.is_paused = is_paused).await;
+        assert_eq!((load().await.is_paused, listed().await), (is_paused, is_paused));
+    }
+}
+
+/// What could not be handled is listed with its message and why, until somebody forgets it.
+pub async fn dead_letters_stay_until_forgotten(storage: Storage) {
+    for key in ["a", "b"] {
+        let letter = NewDeadLetter { message: id("m1"), payload: payload("1"), reason: format!("because of {key}") };
+        Writer::acquire(&storage, &actor(key)).await.write(&storage, |commit| commit.dead_letters.push(letter)).await;
+    }
+    let (here, there): (Namespace, Namespace) = (Namespace::default(), "other".parse().expect("well-formed"));
+    let list = async |actor: Option<&ActorAddress>, after, limit| {
+        storage.catalog.dead_letters(&here, actor, after, limit).await.expect("dead letters")
+    };
+    let all = list(None, 0, 9).await;
+    let [first, second] = &all[..] else { panic!("two") };
+    assert_eq!((first.actor.key(), first.reason.as_str(), first.turn), ("a", "because of a", TurnNumber(1)));
+    assert_eq!((first.message.as_str(), &first.payload), ("m1", &payload("1")));
+    assert_eq!(list(Some(&actor("b")), 0, 9).await, all[1..]);
+    assert_eq!(list(None, first.id, 9).await, all[1..]);
+    assert_eq!(list(None, 0, 1).await, all[..1]);
+    assert!(storage.catalog.dead_letters(&there, None, 0, 9).await.expect("dead letters").is_empty());
+    assert!(!storage.catalog.forget_dead_letter(&there, second.id).await.expect("forget"), "not another tenant's");
+    assert!(storage.catalog.forget_dead_letter(&here, second.id).await.expect("forget"));
+    assert!(!storage.catalog.forget_dead_letter(&here, second.id).await.expect("forget"));
+    assert_eq!(list(None, 0, 9).await, all[..1]);
 }
 
 /// A commit without entries changes timers and rows, and leaves the journal as it is.

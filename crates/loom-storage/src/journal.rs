@@ -19,6 +19,8 @@ pub struct ActorRecord {
     pub open_turn: Option<SequenceNumber>,
     /// Whether the last commit said that work was going on beside the journal.
     pub needs_worker: bool,
+    /// Whether the actor is paused.
+    pub is_paused: bool,
     /// The state after the newest finished turn.
     pub state: Option<Payload>,
     /// Timers of the unfinished turn.

@@ -24,8 +24,11 @@ use std::sync::Arc;
 
 pub use self::{
     blobs::{BlobError, Blobs},
-    catalog::{ActiveDeployment, ActorSummary, Catalog, PromiseRecord},
-    commit::{Admission, Commit, NewPromise, OutgoingMessage, OutgoingOutcome, StateWrite, TimerWrite},
+    catalog::{ActiveDeployment, ActorSummary, Catalog, DeadLetter, PromiseRecord},
+    commit::{
+        Admission, Commit, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome, StateWrite,
+        TimerWrite,
+    },
     error::{BackendError, CommitError, StoreError},
     journal::{ActorRecord, Journal, TimerRecord},
     mailbox::{

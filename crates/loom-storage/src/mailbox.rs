@@ -37,6 +37,11 @@ pub enum Parcel {
         /// The payload.
         payload: Payload,
     },
+    /// Nobody waits any more for what this message began. It arrived before, if it was not handled by then.
+    Cancel {
+        /// The message.
+        message: MessageId,
+    },
 }
 
 /// Messages and outcomes wait in lanes of their own: an actor in the middle of a turn takes outcomes, however
@@ -45,7 +50,7 @@ pub enum Parcel {
 pub enum Lane {
     /// Messages, taken one per turn.
     Messages,
-    /// Outcomes of steps.
+    /// Outcomes of steps, and cancellations.
     Outcomes,
 }
 

@@ -15,8 +15,9 @@ use loom_types::{
 
 use crate::{
     ActiveDeployment, ActorRecord, ActorSummary, Arrival, BlobError, Blobs, Capabilities, Catalog, Commit, CommitError,
-    DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Parcel, Position,
-    PromiseRecord, ResolveError, StateWrite, Storage, StoreError, TimerRecord, TimerWrite, Timers,
+    DeadLetter, DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewDeadLetter, NewMessage,
+    OutgoingCancel, Parcel, Position, PromiseRecord, ResolveError, StateWrite, Storage, StoreError, TimerRecord,
+    TimerWrite, Timers,
     limits::{MAILBOX_DEPTH_MAX, READ_BYTES_MAX},
 };
 
@@ -37,6 +38,8 @@ struct State {
     delayed: BTreeMap<(u64, u64), (ActorAddress, Parcel)>,
     promises: BTreeMap<String, (PromiseRecord, bool)>,
     deployments: BTreeMap<(Namespace, String), ActiveDeployment>,
+    dead_letters: BTreeMap<u64, DeadLetter>,
+    next_dead_letter: u64,
     blobs: HashMap<Cid, Bytes>,
 }
 
@@ -149,6 +152,15 @@ impl State {
             let parcel = Parcel::Outcome { step: outcome.step, result: outcome.result, payload: outcome.payload };
             self.deliver(outcome.to, parcel);
         }
+        for OutgoingCancel { to, message } in commit.cancels {
+            self.deliver(to, Parcel::Cancel { message });
+        }
+        for NewDeadLetter { message, payload, reason } in commit.dead_letters {
+            self.next_dead_letter += 1;
+            let (id, turn) = (self.next_dead_letter, commit.turn);
+            let letter = DeadLetter { id, actor: actor.clone(), turn, message, payload, reason, at_ms };
+            self.dead_letters.insert(id, letter);
+        }
         let state = match (commit.state, self.actors.get_mut(&actor)) {
             (StateWrite::Set(state), _) => Some(state),
             (StateWrite::Keep, Some(actor)) => actor.record.state.take(),
@@ -160,6 +172,7 @@ impl State {
             turn: commit.turn,
             open_turn: commit.open_turn,
             needs_worker: commit.needs_worker,
+            is_paused: commit.is_paused,
             state,
             timers: Vec::new(),
         };
@@ -357,6 +370,7 @@ impl Catalog for MemoryStore {
                 next_seq: actor.record.next_seq,
                 turn: actor.record.turn,
                 is_open: actor.record.open_turn.is_some(),
+                is_paused: actor.record.is_paused,
                 waiting: state.mailboxes.get(address).map_or(0, |mailbox| mailbox.len() as u64),
                 changed_ms: actor.changed_ms,
             });
@@ -378,6 +392,27 @@ impl Catalog for MemoryStore {
                 && after.is_none_or(|after| record.token.as_str() > after)
         });
         Ok(wanted.take(limit).cloned().collect())
+    }
+
+    async fn dead_letters(
+        &self,
+        namespace: &Namespace,
+        actor: Option<&ActorAddress>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let state = self.lock();
+        let wanted = |letter: &&DeadLetter| {
+            letter.actor.namespace() == namespace.as_str() && actor.is_none_or(|actor| letter.actor == *actor)
+        };
+        let rest = state.dead_letters.range(after + 1..).map(|(_, letter)| letter);
+        Ok(rest.filter(wanted).take(limit).cloned().collect())
+    }
+
+    async fn forget_dead_letter(&self, namespace: &Namespace, id: u64) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        let found = state.dead_letters.get(&id).is_some_and(|letter| letter.actor.namespace() == namespace.as_str());
+        Ok(found && state.dead_letters.remove(&id).is_some())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Mutex};
 
 use loom_storage::{
-    ActiveDeployment, ActorRecord, ActorSummary, Arrival, DueTimer, Lane, MessageStatus, Parcel, Position,
+    ActiveDeployment, ActorRecord, ActorSummary, Arrival, DeadLetter, DueTimer, Lane, MessageStatus, Parcel, Position,
     PromiseRecord, StoreError, TimerRecord, limits::READ_BYTES_MAX,
 };
 use loom_types::{
@@ -64,7 +64,7 @@ pub(crate) struct Reader<'c> {
 }
 
 pub(crate) const ACTOR: &str =
-    "SELECT id, next_seq, head, turn, open_turn, needs_worker FROM actors WHERE address = ?1";
+    "SELECT id, next_seq, head, turn, open_turn, needs_worker, is_paused FROM actors WHERE address = ?1";
 const ACTOR_ID: &str = "SELECT id FROM actors WHERE address = ?1";
 const STATE: &str = "SELECT block FROM states WHERE actor = ?1";
 const TIMERS: &str = "SELECT n, due_ms, attempts FROM timers WHERE actor = ?1 AND turn = ?2 ORDER BY n";
@@ -84,13 +84,19 @@ const NEXT_TIMER: &str = "SELECT due_ms FROM timers WHERE due_ms > ?1 ORDER BY d
 const NEXT_DELAYED: &str = "SELECT due_ms FROM delayed ORDER BY due_ms LIMIT 1";
 const DEPLOYMENTS: &str = "SELECT namespace, name, cid, activated_ms FROM deployments ORDER BY namespace, name";
 const ACTORS: &str = "SELECT address, next_seq, turn, open_turn IS NOT NULL, \
-     (SELECT count(*) FROM mailbox WHERE mailbox.actor = actors.id), changed_ms \
+     (SELECT count(*) FROM mailbox WHERE mailbox.actor = actors.id), changed_ms, is_paused \
      FROM actors WHERE address > ?1 AND address < ?2 ORDER BY address LIMIT ?3";
 const PROMISES: &str = "SELECT token, actors.address, promises.turn, n, label, data, created_ms \
      FROM promises JOIN actors ON actors.id = actor \
      WHERE token > ?1 AND resolved = 0 AND address > ?2 AND address < ?3 ORDER BY token LIMIT ?4";
 const PROMISES_OF: &str = "SELECT token, ?3, turn, n, label, data, created_ms FROM promises \
      WHERE actor = ?1 AND token > ?2 AND resolved = 0 ORDER BY token LIMIT ?4";
+
+const DEAD_LETTERS: &str = "SELECT dead_letters.id, address, dead_letters.turn, name, block, reason, at_ms \
+     FROM dead_letters JOIN actors ON actors.id = actor \
+     WHERE dead_letters.id > ?1 AND address > ?2 AND address < ?3 ORDER BY dead_letters.id LIMIT ?4";
+const DEAD_LETTERS_OF: &str = "SELECT id, ?2, turn, name, block, reason, at_ms FROM dead_letters \
+     WHERE actor = ?1 AND id > ?3 ORDER BY id LIMIT ?4";
 
 /// The queries that turns and timers run; a test checks that none of them scans a table.
 #[cfg(test)]
@@ -108,6 +114,7 @@ pub(crate) const HOT: &[&str] = &[
     NEXT_DELAYED,
     ACTORS,
     PROMISES_OF,
+    DEAD_LETTERS_OF,
 ];
 
 /// First row id of an actor's segments.
@@ -134,10 +141,11 @@ impl Reader<'_> {
                     row.get::<_, u64>(3)?,
                     row.get::<_, Option<u64>>(4)?,
                     row.get::<_, bool>(5)?,
+                    row.get::<_, bool>(6)?,
                 ))
             })
             .optional()?;
-        let Some((id, next_seq, Some(head), turn, open_turn, needs_worker)) = row else { return Ok(None) };
+        let Some((id, next_seq, Some(head), turn, open_turn, needs_worker, is_paused)) = row else { return Ok(None) };
         let block: Option<Vec<u8>> =
             transaction.prepare_cached(STATE)?.query_row(params![id], |row| row.get(0)).optional()?;
         let state = block.map(|block| payload(block, || format!("state of {actor}"))).transpose()?;
@@ -156,6 +164,7 @@ impl Reader<'_> {
             turn: TurnNumber(turn),
             open_turn: open_turn.map(SequenceNumber),
             needs_worker,
+            is_paused,
             state,
             timers,
         }))
@@ -294,6 +303,7 @@ impl Reader<'_> {
                 is_open: row.get(3)?,
                 waiting: row.get(4)?,
                 changed_ms: row.get(5)?,
+                is_paused: row.get(6)?,
             });
         }
         Ok(actors)
@@ -339,10 +349,54 @@ impl Reader<'_> {
         }
         Ok(promises)
     }
+
+    pub(crate) fn dead_letters(
+        &self,
+        namespace: &Namespace,
+        actor: Option<&ActorAddress>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, ReadError> {
+        let mut letters = Vec::new();
+        let mut take = |row: &Row<'_>| -> Result<(), ReadError> {
+            let name: String = row.get(3)?;
+            let what = || format!("dead letter {name}");
+            letters.push(DeadLetter {
+                id: row.get(0)?,
+                actor: address(row, 1)?,
+                turn: TurnNumber(row.get(2)?),
+                message: MessageId::from_stored(&name)
+                    .map_err(|error| ReadError::Corrupt(format!("{}: {error}", what())))?,
+                payload: payload(row.get(4)?, what)?,
+                reason: row.get(5)?,
+                at_ms: row.get(6)?,
+            });
+            Ok(())
+        };
+        match actor {
+            Some(actor) => {
+                let Some(id) = self.actor_id(actor)? else { return Ok(letters) };
+                let mut query = self.connection.prepare_cached(DEAD_LETTERS_OF)?;
+                let mut rows = query.query(params![id, actor.as_str(), after, limit as i64])?;
+                while let Some(row) = rows.next()? {
+                    take(row)?;
+                }
+            }
+            None => {
+                let (prefix, end) = prefix(namespace, None);
+                let mut query = self.connection.prepare_cached(DEAD_LETTERS)?;
+                let mut rows = query.query(params![after, prefix, end, limit as i64])?;
+                while let Some(row) = rows.next()? {
+                    take(row)?;
+                }
+            }
+        }
+        Ok(letters)
+    }
 }
 
 /// The range of addresses in a namespace or of a type. `0` follows `/` in ASCII.
-fn prefix(namespace: &Namespace, actor_type: Option<&str>) -> (String, String) {
+pub(crate) fn prefix(namespace: &Namespace, actor_type: Option<&str>) -> (String, String) {
     match actor_type {
         Some(actor_type) => (format!("{namespace}/{actor_type}/"), format!("{namespace}/{actor_type}0")),
         None => (format!("{namespace}/"), format!("{namespace}0")),
@@ -383,10 +437,13 @@ fn parcel(actor: &ActorAddress, lane: Lane, row: &Row<'_>) -> Result<Parcel, Rea
     let what = || format!("mailbox of {actor}");
     let failed: bool = row.get(1)?;
     let name: String = row.get(2)?;
+    let id = || MessageId::from_stored(&name).map_err(|error| ReadError::Corrupt(format!("{}: {error}", what())));
+    if lane == Lane::Outcomes && name.contains('#') {
+        return Ok(Parcel::Cancel { message: id()? });
+    }
     let payload = payload(row.get(3)?, what)?;
     if lane == Lane::Messages {
-        let id = MessageId::from_stored(&name).map_err(|error| ReadError::Corrupt(format!("{}: {error}", what())))?;
-        return Ok(Parcel::Message { id, payload });
+        return Ok(Parcel::Message { id: id()?, payload });
     }
     let step = name
         .split_once('.')

@@ -11,7 +11,9 @@ const FORMAT: i64 = 1;
 
 /// `segments.id` is `actor << 32 | seq`: one b-tree, clustered by actor, appended at its end.
 /// An actor has a row from the moment something is sent to it; its journal begins with `next_seq` 1.
-/// `mailbox.lane`: 0 messages, 1 outcomes. `mailbox.failed`: the outcome is a failure.
+/// `mailbox.lane`: 0 messages, 1 outcomes and cancellations. `mailbox.failed`: the outcome is a failure.
+/// `mailbox.name`: a message's id; in lane 1 `turn.n` of an outcome's step, or the id of the message that is cancelled,
+/// which is another actor's and therefore has a `#`.
 const SCHEMA: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE actors (
@@ -22,6 +24,7 @@ CREATE TABLE actors (
     turn INTEGER NOT NULL DEFAULT 0,
     open_turn INTEGER,
     needs_worker INTEGER NOT NULL DEFAULT 0,
+    is_paused INTEGER NOT NULL DEFAULT 0,
     changed_ms INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX actors_working ON actors (address) WHERE needs_worker = 1;
@@ -72,6 +75,16 @@ CREATE TABLE promises (
     resolved INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX promises_actor ON promises (actor);
+CREATE TABLE dead_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    actor INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    block BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+);
+CREATE INDEX dead_letters_actor ON dead_letters (actor, id);
 CREATE TABLE deployments (
     namespace TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use loom_storage::{
     ActiveDeployment, ActorRecord, ActorSummary, Arrival, BackendError, Capabilities, Catalog, Commit, CommitError,
-    DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position, PromiseRecord,
-    ResolveError, Storage, StoreError, Timers,
+    DeadLetter, DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position,
+    PromiseRecord, ResolveError, Storage, StoreError, Timers,
 };
 use loom_types::{ActorAddress, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 use lru::LruCache;
@@ -204,5 +204,21 @@ impl Catalog for SqliteStore {
         limit: usize,
     ) -> Result<Vec<PromiseRecord>, StoreError> {
         self.readers.read(|reader| reader.promises(namespace, actor, after, limit))
+    }
+
+    async fn dead_letters(
+        &self,
+        namespace: &Namespace,
+        actor: Option<&ActorAddress>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.readers.read(|reader| reader.dead_letters(namespace, actor, after, limit))
+    }
+
+    async fn forget_dead_letter(&self, namespace: &Namespace, id: u64) -> Result<bool, StoreError> {
+        let namespace = namespace.clone();
+        let forgotten = self.write(|done| Operation::ForgetDeadLetter { namespace, id, done }).await;
+        forgotten.map_err(StoreError::Unavailable)?
     }
 }

@@ -13,10 +13,10 @@ use std::{
 };
 
 use loom_storage::{
-    ActiveDeployment, Commit, CommitError, EnqueueError, Enqueued, Lane, NewMessage, OutgoingMessage, Position,
-    ResolveError, StateWrite, StoreError, TimerWrite, limits::MAILBOX_DEPTH_MAX,
+    ActiveDeployment, Commit, CommitError, EnqueueError, Enqueued, Lane, NewDeadLetter, NewMessage, OutgoingCancel,
+    OutgoingMessage, Position, ResolveError, StateWrite, StoreError, TimerWrite, limits::MAILBOX_DEPTH_MAX,
 };
-use loom_types::{ActorAddress, Payload, Resolution, SequenceNumber, StepRef, TurnNumber};
+use loom_types::{ActorAddress, Namespace, Payload, Resolution, SequenceNumber, StepRef, TurnNumber};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use tokio::sync::oneshot;
 
@@ -41,6 +41,7 @@ pub(crate) enum Operation {
     Resolve { token: String, result: Resolution, payload: Payload, done: Done<Result<ActorAddress, ResolveError>> },
     Release { now_ms: u64, limit: usize, done: Done<Result<Vec<ActorAddress>, StoreError>> },
     Activate(ActiveDeployment, Done<Result<(), StoreError>>),
+    ForgetDeadLetter { namespace: Namespace, id: u64, done: Done<Result<bool, StoreError>> },
 }
 
 /// Answers an operation, once its transaction is durable or has failed.
@@ -182,6 +183,7 @@ impl Operation {
             Operation::Resolve { done, .. } => resolve_answer(done, Err(ResolveError::Unknown)),
             Operation::Release { done, .. } => store_answer(done, Vec::new()),
             Operation::Activate(_, done) => store_answer(done, ()),
+            Operation::ForgetDeadLetter { done, .. } => store_answer(done, false),
         }
     }
 }
@@ -228,7 +230,7 @@ mod sql {
     pub(super) const FIND_ACTOR: &str = "SELECT id, next_seq FROM actors WHERE address = ?1";
     pub(super) const NEW_ACTOR: &str = "INSERT INTO actors (address) VALUES (?1)";
     pub(super) const MOVE_HEAD: &str = "UPDATE actors SET next_seq = ?2, head = ?3, turn = ?4, open_turn = ?5, \
-         needs_worker = ?6, changed_ms = ?7 WHERE id = ?1";
+         needs_worker = ?6, changed_ms = ?7, is_paused = ?8 WHERE id = ?1";
     pub(super) const APPEND: &str = "INSERT INTO segments (id, bytes) VALUES (?1, ?2)";
     pub(super) const SET_STATE: &str = "INSERT OR REPLACE INTO states (actor, block) VALUES (?1, ?2)";
     pub(super) const CLEAR_STATE: &str = "DELETE FROM states WHERE actor = ?1";
@@ -242,6 +244,10 @@ mod sql {
     pub(super) const DELAYED_DUE: &str =
         "SELECT id, actor, name, block FROM delayed WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?2";
     pub(super) const DELAYED_GONE: &str = "DELETE FROM delayed WHERE id = ?1";
+    pub(super) const NEW_DEAD_LETTER: &str =
+        "INSERT INTO dead_letters (actor, turn, name, block, reason, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    pub(super) const FORGET_DEAD_LETTER: &str = "DELETE FROM dead_letters WHERE id = ?1 AND actor IN \
+         (SELECT id FROM actors WHERE actors.id = dead_letters.actor AND address > ?2 AND address < ?3)";
     pub(super) const ADMIT: &str =
         "INSERT OR REPLACE INTO messages (actor, id, body_digest, turn, ended) VALUES (?1, ?2, ?3, ?4, ?5)";
     pub(super) const SET_TIMER: &str =
@@ -275,6 +281,8 @@ mod sql {
         SET_TIMER,
         CLEAR_TIMER,
         NEW_PROMISE,
+        NEW_DEAD_LETTER,
+        FORGET_DEAD_LETTER,
         CLEAR_PROMISE,
         FIND_PROMISE,
         RESOLVED,
@@ -330,6 +338,11 @@ impl GroupWriter<'_> {
                 answers.push(store_answer(done, released.as_ref().cloned().unwrap_or_default()));
                 released.map(drop)
             }
+            Operation::ForgetDeadLetter { namespace, id, done } => {
+                let forgotten = self.forget_dead_letter(&namespace, id);
+                answers.push(store_answer(done, *forgotten.as_ref().unwrap_or(&false)));
+                forgotten.map(drop)
+            }
             Operation::Activate(deployment, done) => {
                 answers.push(store_answer(done, ()));
                 self.run(
@@ -343,6 +356,12 @@ impl GroupWriter<'_> {
                 )
             }
         }
+    }
+
+    fn forget_dead_letter(&self, namespace: &Namespace, id: u64) -> rusqlite::Result<bool> {
+        let (prefix, end) = reader::prefix(namespace, None);
+        let mut statement = self.transaction.prepare_cached(sql::FORGET_DEAD_LETTER)?;
+        Ok(statement.execute(params![id, prefix, end])? > 0)
     }
 
     fn run(&self, statement: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {
@@ -406,7 +425,8 @@ impl GroupWriter<'_> {
                 commit.turn.0,
                 commit.open_turn.map(|seq| seq.0),
                 commit.needs_worker,
-                commit.at_ms
+                commit.at_ms,
+                commit.is_paused
             ],
         )?;
         match &commit.state {
@@ -451,6 +471,20 @@ impl GroupWriter<'_> {
         for outcome in &commit.outcomes {
             let to = self.row(&outcome.to)?;
             self.deliver_outcome(to.id, outcome.step, &outcome.result, &outcome.payload)?;
+        }
+        self.apply_letters(actor, commit)
+    }
+
+    /// What waits for other actors, or for people, from now on.
+    fn apply_letters(&mut self, actor: i64, commit: &Commit) -> rusqlite::Result<()> {
+        for OutgoingCancel { to, message } in &commit.cancels {
+            let to = self.row(to)?;
+            let nothing: &[u8] = &[];
+            self.run(sql::DELIVER, params![to.id, lane_number(Lane::Outcomes), false, message.as_str(), nothing])?;
+        }
+        for NewDeadLetter { message, payload, reason } in &commit.dead_letters {
+            let (name, block) = (message.as_str(), &payload.block()[..]);
+            self.run(sql::NEW_DEAD_LETTER, params![actor, commit.turn.0, name, block, reason, commit.at_ms])?;
         }
         Ok(())
     }

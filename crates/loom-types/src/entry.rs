@@ -94,6 +94,12 @@ pub enum EntryBody {
         what: String,
         /// Who did it.
         by: String,
+        /// Payload that says more: what is needed to understand the entries after it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<Cid>,
+        /// Payload with the state that the actor has from now on, where this changes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<Cid>,
     },
 }
 
@@ -114,7 +120,11 @@ impl EntryBody {
     pub fn payloads(&self) -> Vec<(&'static str, Cid)> {
         let mut named = Vec::new();
         match self {
-            EntryBody::Opened {} | EntryBody::Control { .. } => {}
+            EntryBody::Opened {} => {}
+            EntryBody::Control { detail, state, .. } => {
+                named.extend(detail.map(|detail| ("detail", detail)));
+                named.extend(state.map(|state| ("state", state)));
+            }
             EntryBody::TurnStarted { message, seed, .. } => {
                 named.extend([("message", *message), ("seed", *seed)]);
             }
@@ -165,12 +175,14 @@ pub enum TurnResult {
     Reply(Cid),
     /// The guest failed; the payload is the failure, and the state is as before the turn.
     Failure(Cid),
+    /// The guest asked to go on as a new turn; the payload is the message that the next turn handles.
+    Restarted(Cid),
 }
 
 impl TurnResult {
     /// The payload, whichever it is.
     pub fn cid(&self) -> Cid {
-        let (TurnResult::Reply(cid) | TurnResult::Failure(cid)) = self;
+        let (TurnResult::Reply(cid) | TurnResult::Failure(cid) | TurnResult::Restarted(cid)) = self;
         *cid
     }
 
@@ -178,6 +190,7 @@ impl TurnResult {
         match self {
             TurnResult::Reply(_) => "reply",
             TurnResult::Failure(_) => "failure",
+            TurnResult::Restarted(_) => "restarted",
         }
     }
 }

@@ -39,7 +39,7 @@ fn bodies() -> Vec<EntryBody> {
         },
         EntryBody::TurnEnded { result: TurnResult::Reply(cid(10)), state: Some(cid(11)), fuel: 12_345 },
         EntryBody::TurnEnded { result: TurnResult::Failure(cid(10)), state: None, fuel: 0 },
-        EntryBody::Control { what: "pause".into(), by: "admin".into() },
+        EntryBody::Control { what: "pause".into(), by: "admin".into(), detail: None, state: None },
     ]
 }
 
@@ -94,7 +94,7 @@ fn only_the_first_entry_opens() {
     assert!(Entry::decode(&late.encode().bytes).is_err());
     late.seq = SequenceNumber(0);
     assert!(Entry::decode(&late.encode().bytes).is_err(), "it links back");
-    let early = entry(0, EntryBody::Control { what: "pause".into(), by: "admin".into() });
+    let early = entry(0, EntryBody::Control { what: "pause".into(), by: "admin".into(), detail: None, state: None });
     assert!(Entry::decode(&early.encode().bytes).is_err());
 }
 

@@ -2,21 +2,24 @@
 
 use loom_types::{EntryBody, Payload, SaltSource, limits::TURN_ENTRIES_MAX, media_type};
 
-use super::{Ambient, Divergence, Effect, Opening, Outcome, Reaction, Record, Requested, Running, Task, Turn, Work};
+use super::{
+    Ambient, Divergence, Effect, Opening, Outcome, Reaction, Requested, Task, Turn, Work,
+    record::{Record, Running},
+};
 use crate::{
-    Failure, Message, Retry,
-    limits::{CALL_DEADLINE_MS_DEFAULT, OUTSTANDING_MAX, WAIT_MS_MAX},
+    Failure, Retry,
+    limits::{OUTSTANDING_MAX, WAIT_MS_MAX},
     random,
     request::{Request, RetryRequest},
 };
 
 /// What a request becomes.
 #[expect(clippy::large_enum_variant, reason = "one at a time, made and taken apart at once")]
-enum Step {
+pub(super) enum Step {
     /// It has its outcome now.
     Now(Outcome),
-    /// It has its outcome now and something outstanding besides (a promise's token).
-    NowAndLater(Outcome, Work, Effect),
+    /// It has its outcome now and something outstanding besides: a promise's token, a child's address.
+    NowAndLater(Outcome, Work, Vec<Effect>),
     /// Its outcome comes later.
     Later(Work, Vec<Effect>),
     /// It is done at once, by the host.
@@ -29,11 +32,11 @@ impl Turn {
             return Reaction::Fail(failure);
         }
         let n = self.cursor as u32;
-        let message = self.message(&request, n).expect("checked when its text was made");
-        let media = if message.is_some() { media_type::MESSAGE } else { media_type::JSON };
+        let sending = self.sending(&request, n).expect("checked when its text was made");
+        let media = if sending.is_some() { media_type::MESSAGE } else { media_type::JSON };
         let payload = Payload::seal(media, text.as_bytes(), ambient.salts);
-        let step = match message {
-            Some(message) => self.message_step(n, message, &payload, ambient),
+        let step = match sending {
+            Some(sending) => self.message_step(n, sending, &payload, ambient),
             None => self.step(n, request, ambient),
         };
         match step {
@@ -42,15 +45,16 @@ impl Turn {
                 self.record(op, payload, Some(outcome), None, ambient.now_ms);
                 Reaction::Answer(answer)
             }
-            Step::NowAndLater(outcome, work, effect) => {
+            Step::NowAndLater(outcome, work, effects) => {
                 let answer = outcome.answer();
                 self.record(op, payload, Some(outcome), Some(work), ambient.now_ms);
-                self.pending.effects.push(effect);
+                self.pending.effects.extend(effects);
                 Reaction::Answer(answer)
             }
             Step::Later(work, effects) => {
                 self.record(op.clone(), payload, None, Some(work), ambient.now_ms);
                 self.pending.effects.extend(effects);
+                self.receive_again(n, ambient.now_ms);
                 self.after_start(&op, n)
             }
             Step::Task(task) => {
@@ -64,25 +68,6 @@ impl Turn {
         let message =
             || format!("a turn may write {TURN_ENTRIES_MAX} entries (TURN_ENTRIES_MAX); split the work over turns");
         (self.entries >= TURN_ENTRIES_MAX).then(|| Failure::new("too-many-steps", message()))
-    }
-
-    fn message_step(&mut self, n: u32, message: Message, payload: &Payload, ambient: &mut Ambient<'_>) -> Step {
-        let (namespace, actor_type) = (message.to.namespace(), message.to.actor_type());
-        if !ambient.directory.has_actor_type(namespace, actor_type) {
-            let text = format!("no deployment in namespace '{namespace}' runs actors of type '{actor_type}'");
-            return failed("unknown-actor-type", text, ambient.salts);
-        }
-        let is_call = message.kind == crate::MessageKind::Call;
-        let due_ms = ambient.now_ms.saturating_add(message.deadline_ms.unwrap_or(CALL_DEADLINE_MS_DEFAULT));
-        let not_before_ms = message.delay_ms.map(|ms| ambient.now_ms.saturating_add(ms));
-        let id = serde_json::to_string(message.id.as_str()).expect("strings serialise");
-        let send = Effect::Send { message, payload: payload.clone(), not_before_ms };
-        if is_call {
-            self.outstanding_step(Work::Call { due_ms }, vec![send, Effect::SetTimer { n, due_ms }], ambient)
-        } else {
-            self.pending.effects.push(send);
-            Step::Now(Outcome::Ok(Payload::json(&id, ambient.salts)))
-        }
     }
 
     fn step(&mut self, n: u32, request: Request, ambient: &mut Ambient<'_>) -> Step {
@@ -114,13 +99,21 @@ impl Turn {
             Request::PromiseCreate { label, data } => {
                 let token = promise_token(ambient.salts);
                 let text = format!("{{\"handle\":{n},\"token\":\"{token}\"}}");
-                let outcome = Outcome::Ok(Payload::json(&text, ambient.salts));
                 let data = data.map(|data| data.get().to_owned());
                 let effect = Effect::CreatePromise { n, token: token.clone(), label, data };
-                Step::NowAndLater(outcome, Work::Promise { token }, effect)
+                self.named_step(&text, Work::Promise { token }, vec![effect], ambient)
             }
-            Request::Call { .. } | Request::Send { .. } => unreachable!("messages are steps of their own"),
-            Request::Context
+            Request::Receive { message_type, timeout_ms, .. } => {
+                let due_ms = timeout_ms.map(|ms| ambient.now_ms.saturating_add(ms));
+                let timer = due_ms.map(|due_ms| Effect::SetTimer { n, due_ms });
+                self.outstanding_step(Work::Receive { message_type, due_ms }, timer.into_iter().collect(), ambient)
+            }
+            Request::Reply { handle, body } => self.reply_step(handle, body.get(), ambient),
+            Request::Call { .. } | Request::Send { .. } | Request::Spawn { .. } => {
+                unreachable!("messages are steps of their own")
+            }
+            Request::Restart { .. }
+            | Request::Context
             | Request::StateGet { .. }
             | Request::StateSet { .. }
             | Request::StateDelete { .. }
@@ -130,13 +123,24 @@ impl Turn {
         }
     }
 
-    fn outstanding_step(&self, work: Work, effects: Vec<Effect>, ambient: &mut Ambient<'_>) -> Step {
-        if self.outstanding_count() >= OUTSTANDING_MAX {
+    pub(super) fn outstanding_step(&self, work: Work, effects: Vec<Effect>, ambient: &mut Ambient<'_>) -> Step {
+        self.too_many_outstanding(ambient).unwrap_or(Step::Later(work, effects))
+    }
+
+    /// An outstanding step whose guest gets more than a handle at once.
+    pub(super) fn named_step(&self, text: &str, work: Work, effects: Vec<Effect>, ambient: &mut Ambient<'_>) -> Step {
+        self.too_many_outstanding(ambient).unwrap_or_else(|| {
+            let outcome = Outcome::Ok(Payload::json(text, ambient.salts));
+            Step::NowAndLater(outcome, work, effects)
+        })
+    }
+
+    fn too_many_outstanding(&self, ambient: &mut Ambient<'_>) -> Option<Step> {
+        (self.outstanding_count() >= OUTSTANDING_MAX).then(|| {
             let text =
                 format!("a turn may have {OUTSTANDING_MAX} steps outstanding (OUTSTANDING_MAX); await some first");
-            return failed("too-many-outstanding", text, ambient.salts);
-        }
-        Step::Later(work, effects)
+            failed("too-many-outstanding", text, ambient.salts)
+        })
     }
 
     /// Journals a request that cannot be done. A later host may know it, so replay must not ask again.
@@ -158,7 +162,7 @@ impl Turn {
                 && let Some(outcome) = &record.immediate
             {
                 let answer = outcome.answer();
-                self.cursor += 1;
+                self.advance();
                 return Ok(Reaction::Answer(answer));
             }
             return Err(self.divergence(Some(Requested { op, request: text.to_owned() })));
@@ -186,7 +190,8 @@ impl Turn {
         self.pending.payloads.push(request.clone());
         self.pending.payloads.extend(immediate.as_ref().map(|outcome| outcome.payload().clone()));
         self.entries += 1;
-        self.records.push(Record { op, request, immediate, work, completion: None });
+        let entry = self.entries;
+        self.records.push(Record::new(op, request, immediate, work, entry));
         self.cursor += 1;
     }
 }
@@ -195,7 +200,7 @@ fn value(text: &str, salts: &mut dyn SaltSource) -> Step {
     Step::Now(Outcome::Ok(Payload::json(text, salts)))
 }
 
-fn failed(kind: &str, message: String, salts: &mut dyn SaltSource) -> Step {
+pub(super) fn failed(kind: &str, message: String, salts: &mut dyn SaltSource) -> Step {
     Step::Now(Outcome::seal(Err(&Failure::new(kind, message)), salts))
 }
 

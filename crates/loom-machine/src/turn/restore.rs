@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use loom_types::{ActorAddress, Cid, Entry, EntryBody, Payload, Resolution, SequenceNumber, TurnNumber};
 
-use super::{Opening, Outcome, Record, Turn, Work, live::merged};
+use super::{
+    Control, Opening, Outcome, Turn, Work,
+    live::merged,
+    record::{Answered, Record},
+};
 use crate::{
     Deployment, Message,
     limits::CALL_DEADLINE_MS_DEFAULT,
@@ -27,12 +31,23 @@ pub struct CorruptTurn {
 type Lookup<'a> = &'a dyn Fn(&Cid) -> Option<Payload>;
 
 impl Turn {
-    /// The deployment that a `turn-started` entry pins.
-    pub fn deployment_of(started: &Entry) -> Option<Cid> {
-        match &started.body {
-            EntryBody::TurnStarted { deployment, .. } => Some(*deployment),
+    /// The deployment that an unfinished turn is pinned to: that of its `turn-started`, or of the last reset that
+    /// changed it.
+    pub fn deployment_of(entries: &[Entry], payload: Lookup<'_>) -> Option<Cid> {
+        let reset = |entry: &Entry| match &entry.body {
+            EntryBody::Control { what, detail: Some(detail), .. } if what == "reset" => {
+                match Control::read(&payload(detail)?) {
+                    Ok(Control::Reset { deployment, .. }) => deployment.map(|deployment| deployment.0),
+                    _ => None,
+                }
+            }
             _ => None,
-        }
+        };
+        let started = match &entries.first()?.body {
+            EntryBody::TurnStarted { deployment, .. } => *deployment,
+            _ => return None,
+        };
+        Some(entries.iter().rev().find_map(reset).unwrap_or(started))
     }
 
     /// Rebuilds an unfinished turn from its entries, `turn-started` first. Nothing is pending afterwards; the
@@ -45,6 +60,7 @@ impl Turn {
     ) -> Result<Self, CorruptTurn> {
         let (first, rest) = entries.split_first().expect("the caller found the turn's start");
         let opening = opening(first, payload, deployment).map_err(|problem| corrupt(first, problem))?;
+        let pinned = Self::deployment_of(entries, payload).unwrap_or(opening.deployment_cid);
         let mut turn = Self::at_start(opening, state);
         for entry in rest {
             if entry.turn != turn.opening.turn {
@@ -52,6 +68,12 @@ impl Turn {
             }
             turn.load(entry, payload).map_err(|problem| corrupt(entry, problem))?;
         }
+        if pinned != turn.opening.deployment_cid {
+            let deployment = turn.opening.deployment.clone();
+            let unknown = |actor_type| corrupt(first, format!("a reset to a deployment without '{actor_type}'"));
+            turn.repin(pinned, deployment).map_err(unknown)?;
+        }
+        turn.skip_discarded();
         Ok(turn)
     }
 
@@ -72,18 +94,44 @@ impl Turn {
                 let request = find(request)?;
                 let immediate = immediate.as_ref().map(outcome).transpose()?;
                 let work = self.work(op, &request, immediate.as_ref(), entry.at_ms)?;
-                self.records.push(Record { op: op.clone(), request, immediate, work, completion: None });
+                if op == "reply" && matches!(immediate, Some(Outcome::Ok(_))) {
+                    self.restore_answer(*n, &request)?;
+                }
+                self.records.push(Record::new(op.clone(), request, immediate, work, self.entries));
                 Ok(())
             }
             EntryBody::Outcome { n, result, .. } => {
                 if self.outstanding_work(*n).is_none() {
                     return Err(format!("step {n} is not outstanding"));
                 }
-                self.note_completion(*n, outcome(result)?);
-                Ok(())
+                self.note_completion(*n, outcome(result)?)
+            }
+            EntryBody::Control { what, detail: Some(detail), .. } if what == "reset" => {
+                match Control::read(&find(detail)?)? {
+                    Control::Reset { to, .. } => {
+                        let kept = to.checked_sub(entry.seq.0 - u64::from(self.entries));
+                        self.discard(kept.ok_or("a reset to before the turn")? as u32);
+                        Ok(())
+                    }
+                    other => Err(format!("a reset whose detail says '{}'", other.name())),
+                }
             }
             EntryBody::Control { .. } => Ok(()),
             body => Err(format!("'{}' cannot stand inside a turn", body.kind())),
+        }
+    }
+
+    fn restore_answer(&mut self, n: u32, request: &Payload) -> Result<(), String> {
+        let text = request.text().ok_or("the request is not text")?;
+        match request::parse("reply", text).map_err(|failure| failure.to_string())? {
+            Request::Reply { handle, .. } => {
+                let received = self.records.get(handle as usize).and_then(|record| record.received.as_ref());
+                if received.is_some_and(|received| received.answered.is_none()) {
+                    self.note_answer(handle, Answered::By(n));
+                }
+                Ok(())
+            }
+            _ => Err("a reply that is none".into()),
         }
     }
 
@@ -104,6 +152,12 @@ impl Turn {
                 let Created { token } = serde_json::from_slice(created.value()).map_err(|error| error.to_string())?;
                 Ok(Some(Work::Promise { token }))
             }
+            ("spawn", Some(Outcome::Ok(_))) => {
+                let message = Message::decode(request.value())?;
+                let due_ms = message.deadline_ms.map(|ms| at_ms.saturating_add(ms));
+                let is_detached = message.is_detached;
+                Ok(Some(Work::Child { to: message.to, message: message.id, is_detached, due_ms }))
+            }
             (_, Some(_)) | ("blob.get", None) => Ok(None),
             ("call" | "call.start", None) => {
                 let deadline_ms = Message::decode(request.value())?.deadline_ms.unwrap_or(CALL_DEADLINE_MS_DEFAULT);
@@ -114,6 +168,10 @@ impl Turn {
                 match request::parse(op, text).map_err(|failure| failure.to_string())? {
                     Request::Sleep { ms } | Request::TimerStart { ms } => {
                         Ok(Some(Work::Timer { due_ms: at_ms.saturating_add(ms) }))
+                    }
+                    Request::Receive { message_type, timeout_ms, .. } => {
+                        let due_ms = timeout_ms.map(|ms| at_ms.saturating_add(ms));
+                        Ok(Some(Work::Receive { message_type, due_ms }))
                     }
                     Request::Activity { name, input, retry, .. } => {
                         let spec =

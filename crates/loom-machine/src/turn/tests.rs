@@ -1,10 +1,15 @@
+mod controls;
+mod messages;
+
 use std::{collections::HashMap, sync::Arc};
 
-use loom_types::{Cid, Codec, Entry, EntryBody, Payload, SaltSource, SequenceNumber, TurnNumber, media_type};
+use loom_types::{
+    ActorAddress, Cid, Codec, Entry, EntryBody, Payload, SaltSource, SequenceNumber, TurnNumber, TurnResult, media_type,
+};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ActivitySpec, GuestLimits, MessageKind, Retry};
+use crate::{ActivitySpec, Deployment, GuestLimits, MessageKind, Retry};
 
 struct Counting(u8);
 
@@ -49,16 +54,14 @@ impl Bench {
     }
 
     fn with_state(state: Option<&str>) -> Self {
+        Self::opened_by(
+            Message::of_client("m1".parse().unwrap(), "default/tester/a".parse().unwrap(), "{}".into()),
+            state,
+        )
+    }
+
+    fn opened_by(message: Message, state: Option<&str>) -> Self {
         let mut salts = Counting(0);
-        let message = Message {
-            id: "m1".parse().unwrap(),
-            kind: MessageKind::Call,
-            sender: None,
-            to: "default/tester/a".parse().unwrap(),
-            deadline_ms: None,
-            delay_ms: None,
-            body: "{}".into(),
-        };
         let opening = Opening {
             address: message.to.clone(),
             turn: TurnNumber(1),
@@ -96,6 +99,7 @@ impl Bench {
             Reaction::Answer(answer) => answer,
             Reaction::Wait => "…".into(),
             Reaction::Fail(failure) => failure.to_answer(),
+            Reaction::Restart(_) => panic!("ended elsewhere"),
             Reaction::Run(task) => {
                 let result = match task {
                     Task::Activity { input, .. } => input,
@@ -113,9 +117,40 @@ impl Bench {
         self.turn.complete(n, outcome, 1, "w", Vec::new(), self.now_ms)
     }
 
-    fn end(&mut self, result: Result<&str, Failure>) -> Result<(Outcome, Option<Payload>), Box<Divergence>> {
+    /// Brings an outcome that fits what the step waits for.
+    fn settle(&mut self, n: u32) -> Completion {
+        if !self.turn.receiving().any(|(receiving, _)| receiving == n) {
+            return self.complete(n, "\"done\"");
+        }
+        let to = "default/tester/a".parse().unwrap();
+        let message = Message::of_client(format!("taken-{n}").parse().unwrap(), to, "{}".into());
+        let payload = Payload::seal(media_type::MESSAGE, message.encode().as_bytes(), &mut self.salts);
+        self.turn.receive(n, payload, self.now_ms)
+    }
+
+    fn end(&mut self, result: Result<&str, Failure>) -> Result<Ended, Box<Divergence>> {
         let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
         self.turn.end(result.map(str::to_owned), 5, &mut ambient)
+    }
+
+    fn restart(&mut self, body: &str) -> Result<Result<Restarted, Failure>, Box<Divergence>> {
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        self.turn.restart(body, 5, &mut ambient)
+    }
+
+    fn expire(&mut self, n: u32) -> Completion {
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        self.turn.expire(n, &mut ambient)
+    }
+
+    fn cancel(&mut self, reason: &str) -> Completion {
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        self.turn.cancel(reason, "admin", &mut ambient)
+    }
+
+    fn reset(&mut self, to: u64) -> Result<(), ResetError> {
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        self.turn.reset(SequenceNumber(to), SequenceNumber(1), None, "admin", &mut ambient)
     }
 
     /// What a restarted node would make of the first `entries` committed entries.
@@ -234,7 +269,7 @@ fn a_failed_turn_keeps_its_sends_and_loses_its_state() {
     bench.ask(r#"{"op":"state.set","value":2}"#);
     bench.ask(r#"{"op":"send","to":"known/b","body":1}"#);
     bench.ask(r#"{"op":"timer.start","ms":5}"#);
-    let (outcome, state) = bench.end(Err(Failure::new("trap", "x"))).unwrap();
+    let Ended { outcome, state } = bench.end(Err(Failure::new("trap", "x"))).unwrap();
     assert!(matches!(outcome, Outcome::Err(_)));
     assert_eq!(state.unwrap().text(), Some("1"));
     let effects = bench.commit();
@@ -244,7 +279,7 @@ fn a_failed_turn_keeps_its_sends_and_loses_its_state() {
     );
     let mut own = Bench::with_state(Some("1"));
     own.ask(r#"{"op":"state.set","value":2}"#);
-    let (_, state) = own.end(Ok(r#"{"err":{"kind":"no","message":"m"}}"#)).unwrap();
+    let Ended { state, .. } = own.end(Ok(r#"{"err":{"kind":"no","message":"m"}}"#)).unwrap();
     assert_eq!(state.unwrap().text(), Some("1"), "a failure that the guest returns is one too");
 }
 
@@ -283,6 +318,9 @@ fn request() -> impl Strategy<Value = String> {
         (1..9u32).prop_map(|n| format!(r#"{{"op":"timer.start","ms":{n}}}"#)),
         (0..9u32).prop_map(|n| format!(r#"{{"op":"await","handles":[{n}],"mode":"any"}}"#)),
         Just(r#"{"op":"promise.create"}"#.to_owned()),
+        (0..9u32).prop_map(|n| format!(r#"{{"op":"spawn","to":"known/k{n}","body":{n}}}"#)),
+        (0..9u32).prop_map(|n| format!(r#"{{"op":"reply","handle":{n},"body":{n}}}"#)),
+        Just(r#"{"op":"receive.start"}"#.to_owned()),
         "[ -~]{0,40}",
     ]
 }
@@ -300,7 +338,7 @@ proptest! {
                 let mut resumed = None;
                 while resumed.is_none() {
                     let n = bench.turn.outstanding().next().unwrap().n;
-                    if let Completion::Answer(answer) = bench.complete(n, "\"done\"") {
+                    if let Completion::Answer(answer) = bench.settle(n) {
                         resumed = Some(answer);
                     }
                 }

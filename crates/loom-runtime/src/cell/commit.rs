@@ -1,32 +1,37 @@
 //! Commits: what is handed to the store, and what happens when it is durable.
 
-use loom_machine::{Effect, MessageKind, Outcome, Pending};
+use loom_machine::{Effect, Ended, MessageKind, Outcome, Pending, Restarted};
 use loom_storage::{
-    Admission, Commit, CommitError, Lane, NewPromise, OutgoingMessage, OutgoingOutcome, Position, StateWrite,
-    TimerWrite,
+    Admission, Commit, CommitError, Lane, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome,
+    Position, StateWrite, TimerWrite,
 };
 use loom_types::{ActorAddress, MessageId, Payload, Segment, SequenceNumber, StepRef, TurnNumber};
 
 use super::{Live, Phase};
 use crate::{
-    SendError, Settled,
+    ControlError, SendError, Settled,
     activity::Job,
     causes,
-    shard::{CellResult, Event, Io, Responders},
+    deployments::Target,
+    shard::{CellResult, ControlResponder, Event, Io, Responders},
 };
 
 /// A commit under way and what waits for it.
 #[derive(Default)]
 pub(crate) struct InFlight {
-    admission: Option<Admission>,
-    /// The turn that it ends, and how.
-    ended: Option<(TurnNumber, Outcome)>,
+    admissions: Vec<Admission>,
+    /// Clients' messages that it answers: each with the turn that did, and how.
+    answers: Vec<(MessageId, TurnNumber, Outcome)>,
+    /// Whether it ends a turn, and then whether that failed.
+    ended: Option<bool>,
+    controlled: Vec<ControlResponder>,
     settle: Vec<(Responders, Settled)>,
     accept: bool,
     wake: Vec<(ActorAddress, Lane)>,
     activities: Vec<u32>,
     jobs: Vec<Job>,
     alarm_ms: Option<u64>,
+    dead_letters: Vec<NewDeadLetter>,
     entries: u64,
     steps: u64,
     turn_started_at: Option<std::time::Duration>,
@@ -34,19 +39,24 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn admission_of(&self, id: &MessageId) -> Option<&Admission> {
-        self.admission.as_ref().filter(|admission| admission.id == *id)
+        self.admissions.iter().rev().find(|admission| admission.id == *id)
     }
 
     pub(crate) fn ends_message(&self, id: &MessageId) -> bool {
-        self.ended.is_some() && self.admission_of(id).is_some()
+        self.answers.iter().any(|(answered, ..)| answered == id)
     }
 
-    /// Tells one more client how the turn ended, when that is durable.
-    pub(crate) fn follow(&mut self, responders: Responders) {
-        if let Some((turn, outcome)) = &self.ended {
+    /// Tells one more client how its message was answered, when that is durable.
+    pub(crate) fn follow(&mut self, id: &MessageId, responders: Responders) {
+        if let Some((_, turn, outcome)) = self.answers.iter().find(|(answered, ..)| answered == id) {
             let settled = ended(*turn, outcome);
             self.settle.push((responders, settled));
         }
+    }
+
+    fn answer(&mut self, id: MessageId, turn: TurnNumber, outcome: &Outcome, responders: Vec<Responders>) {
+        self.settle.extend(responders.into_iter().map(|responders| (responders, ended(turn, outcome))));
+        self.answers.push((id, turn, outcome.clone()));
     }
 }
 
@@ -62,17 +72,23 @@ impl Live {
         if is_empty || self.only_waits_for_pure_work(io) {
             return;
         }
-        let running = self.running.as_mut().expect("just looked");
+        self.flush_now(io);
+    }
+
+    /// Hands in what the running turn has done.
+    pub(super) fn flush_now(&mut self, io: &mut Io) {
+        let Some(running) = self.running.as_mut() else { return };
         let pending = running.turn.take_pending();
         let (taken, books) = (std::mem::take(&mut running.taken), std::mem::take(&mut running.books));
-        let admission = if running.is_recorded { None } else { running.admission.clone() };
+        let opening = if running.is_recorded { None } else { running.admission.clone() };
         running.is_recorded = true;
-        let in_flight = InFlight { accept: true, admission, ..InFlight::default() };
+        let admissions = opening.into_iter().chain(running.admitted.drain(..)).collect();
+        let in_flight = InFlight { accept: true, admissions, ..InFlight::default() };
         let open_turn = Some(running.started_seq);
         let needs_worker = running.needs_worker();
         self.hand_in(
             io,
-            pending,
+            pending.into(),
             in_flight,
             taken,
             books,
@@ -135,34 +151,112 @@ impl Live {
             self.running.as_mut().expect("just looked").books.extend(timers);
             return;
         }
-        self.hand_in(io, Pending::default(), InFlight::default(), taken, timers, standing);
+        self.hand_in(io, Pending::default().into(), InFlight::default(), taken, timers, standing);
     }
 
     /// Hands in the turn's end.
-    pub(super) fn commit_end(&mut self, io: &mut Io, outcome: &Outcome, state: Option<Payload>) {
+    pub(super) fn commit_end(&mut self, io: &mut Io, ended: Ended) {
+        let Ended { outcome, state } = ended;
+        let (pending, mut in_flight, taken, books) = self.close_turn(io, matches!(outcome, Outcome::Err(_)));
         let mut running = self.running.take().expect("a turn ends");
-        let pending = running.turn.take_pending();
         let turn = running.turn.opening().turn;
-        let seq = SequenceNumber(self.chain.next_seq.0 + pending.entries.len() as u64 - 1);
-        let admission = running.admission.take().map(|admission| Admission { ended: Some(seq), ..admission });
-        let settle = running.responders.drain(..).map(|responders| (responders, ended(turn, outcome))).collect();
+        if let Some(admission) = running.admission.take() {
+            let seq = SequenceNumber(self.chain.next_seq.0 + pending.entries.len() as u64 - 1);
+            let responders = running.responders.drain(..).collect();
+            in_flight.answer(admission.id.clone(), turn, &outcome, responders);
+            in_flight.admissions.push(Admission { ended: Some(seq), ..admission });
+        } else {
+            let responders = running.responders.drain(..);
+            in_flight.settle.extend(responders.map(|responders| (responders, self::ended(turn, &outcome))));
+        }
+        let opening = running.turn.opening();
+        if let (Outcome::Err(_), MessageKind::Send) = (&outcome, opening.message.kind) {
+            // Nobody waits for it, so nobody would learn of it.
+            let reason = outcome.to_result().err().map_or_else(String::new, |failure| failure.to_string());
+            let (message, payload) = (opening.message.id.clone(), opening.message_payload.clone());
+            in_flight.dead_letters.push(NewDeadLetter { message, payload, reason });
+        }
+        let standing = Standing { open_turn: None, needs_worker: false, state: self.state_write(state) };
+        self.hand_in(io, pending.into(), in_flight, taken, books, standing);
+    }
+
+    /// Hands in the end of one turn and the start of the next, which goes on with the same message.
+    pub(super) fn commit_restart(&mut self, io: &mut Io, restarted: Restarted) {
+        let Restarted { message, payload, state } = restarted;
+        let (pending, mut in_flight, taken, books) = self.close_turn(io, false);
+        let running = self.running.take().expect("a turn ends");
+        let before = running.turn.opening();
+        let state = self.state_write(state);
+        let target = io.context.deployments.target(self.address.namespace(), self.address.actor_type());
+        let target = target.unwrap_or_else(|| {
+            let (cid, deployment) = (before.deployment_cid, before.deployment.clone());
+            let spec = deployment.actors[self.address.actor_type()].clone();
+            Target { cid, deployment, spec }
+        });
+        self.turn = self.turn.next();
+        let mut turn = self.open(io, message, payload, target, false);
+        let next = turn.take_pending();
+        let started_seq = SequenceNumber(self.chain.next_seq.0 + pending.entries.len() as u64);
+        let admission = running.admission.map(|admission| Admission { turn: self.turn, ..admission });
+        in_flight.accept = true;
+        in_flight.admissions.extend(admission.clone());
+        let elapsed = io.context.clock.elapsed();
+        let mut successor = super::Running::new(turn, started_seq, admission, running.responders, elapsed);
+        successor.is_recorded = true;
+        self.running = Some(Box::new(successor));
+        let standing = Standing { open_turn: Some(started_seq), needs_worker: true, state };
+        self.hand_in(io, Batch { pending, next: Some(next) }, in_flight, taken, books, standing);
+    }
+
+    /// What the end of the running turn takes along.
+    fn close_turn(&mut self, io: &mut Io, failed: bool) -> (Pending, InFlight, Vec<Position>, Vec<TimerWrite>) {
+        let cancels = self.cancels_of_running();
+        let running = self.running.as_mut().expect("a turn ends");
+        running.interrupt();
+        running.taken.extend(cancels);
+        let controlled = running.stopping.take().and_then(|stopping| stopping.responder);
         let in_flight = InFlight {
-            admission,
-            ended: Some((turn, outcome.clone())),
-            settle,
+            admissions: running.admitted.drain(..).collect(),
+            ended: Some(failed),
+            controlled: controlled.into_iter().collect(),
             turn_started_at: Some(running.started_at),
             ..InFlight::default()
         };
+        io.resident.pop(&self.address);
+        (running.turn.take_pending(), in_flight, std::mem::take(&mut running.taken), std::mem::take(&mut running.books))
+    }
+
+    fn state_write(&mut self, state: Option<Payload>) -> StateWrite {
         let before = self.state.as_ref().map(Payload::cid);
-        let state_write = match &state {
+        let write = match &state {
             Some(after) if before == Some(after.cid()) => StateWrite::Keep,
             Some(after) => StateWrite::Set(after.clone()),
             None if before.is_none() => StateWrite::Keep,
             None => StateWrite::Clear,
         };
         self.state = state;
-        let standing = Standing { open_turn: None, needs_worker: false, state: state_write };
-        self.hand_in(io, pending, in_flight, running.taken, running.books, standing);
+        write
+    }
+
+    /// Hands in what an operator did while no turn was open.
+    pub(super) fn commit_control(
+        &mut self,
+        io: &mut Io,
+        pending: Pending,
+        state: StateWrite,
+        responder: ControlResponder,
+    ) {
+        let in_flight = InFlight { controlled: vec![responder], ..InFlight::default() };
+        let standing = Standing { open_turn: None, needs_worker: false, state };
+        self.hand_in(io, pending.into(), in_flight, Vec::new(), Vec::new(), standing);
+    }
+
+    /// Tells an operator when everything handed in so far is durable.
+    pub(super) fn when_controlled(&mut self, responder: ControlResponder) {
+        match self.commits.back_mut() {
+            Some(in_flight) => in_flight.controlled.push(responder),
+            None => responder.done(),
+        }
     }
 
     /// Tells people something when everything handed in so far is durable.
@@ -176,39 +270,55 @@ impl Live {
     fn hand_in(
         &mut self,
         io: &mut Io,
-        pending: Pending,
+        batch: Batch,
         mut in_flight: InFlight,
         taken: Vec<Position>,
         books: Vec<TimerWrite>,
         standing: Standing,
     ) {
         let expected_seq = self.chain.next_seq;
+        let Batch { pending, next } = batch;
         let is_step = |body: &loom_types::EntryBody| matches!(body, loom_types::EntryBody::Step { .. });
         in_flight.steps = pending.entries.iter().filter(|(_, body)| is_step(body)).count() as u64;
-        in_flight.entries = pending.entries.len() as u64;
-        let entries = self.chain.append(&self.address, self.turn, pending.entries);
+        // The turn that was open when this was done, or none.
+        let turn = match (&next, in_flight.ended.is_some() || self.running.is_some()) {
+            (Some(_), _) => TurnNumber(self.turn.0 - 1),
+            (None, true) => self.turn,
+            (None, false) => TurnNumber(0),
+        };
+        let mut entries = self.chain.append(&self.address, turn, pending.entries);
+        let mut payloads = pending.payloads;
+        if let Some(next) = next {
+            entries.extend(self.chain.append(&self.address, self.turn, next.entries));
+            payloads.extend(next.payloads);
+        }
+        in_flight.entries = entries.len() as u64;
         let mut commit = Commit {
             actor: self.address.clone(),
             token: self.token,
             expected_seq,
-            segment: Segment { entries, payloads: pending.payloads },
+            segment: Segment { entries, payloads },
             head: self.chain.head.expect("a journal that is written to has a head"),
             turn: self.turn,
             open_turn: standing.open_turn,
             needs_worker: standing.needs_worker,
+            is_paused: self.is_paused,
             state: standing.state,
             taken,
-            admissions: in_flight.admission.iter().cloned().collect(),
+            admissions: Vec::new(),
             messages: Vec::new(),
             outcomes: Vec::new(),
+            cancels: Vec::new(),
+            dead_letters: std::mem::take(&mut in_flight.dead_letters),
             timers: Vec::new(),
             promises_created: Vec::new(),
             promises_cleared: Vec::new(),
             at_ms: io.context.clock.now_ms(),
         };
         for effect in pending.effects {
-            self.add_effect(io, effect, &mut commit, &mut in_flight);
+            self.add_effect(io, turn, effect, &mut commit, &mut in_flight);
         }
+        commit.admissions = in_flight.admissions.clone();
         commit.timers.extend(books);
         let due = commit.timers.iter().filter_map(|write| match write {
             TimerWrite::Set { due_ms, .. } => Some(*due_ms),
@@ -220,8 +330,14 @@ impl Live {
         self.background(io, async move { CellResult::Committed(committed.await) });
     }
 
-    fn add_effect(&mut self, io: &mut Io, effect: Effect, commit: &mut Commit, in_flight: &mut InFlight) {
-        let turn = self.turn;
+    fn add_effect(
+        &mut self,
+        io: &mut Io,
+        turn: TurnNumber,
+        effect: Effect,
+        commit: &mut Commit,
+        in_flight: &mut InFlight,
+    ) {
         let step = |n: u32| StepRef { turn, n };
         match effect {
             Effect::Send { message, payload, not_before_ms } => {
@@ -235,6 +351,17 @@ impl Live {
                 in_flight.wake.push((to.clone(), Lane::Outcomes));
                 let (result, payload) = (outcome.resolution(), outcome.payload().clone());
                 commit.outcomes.push(OutgoingOutcome { to, step, result, payload });
+            }
+            Effect::Answer { message, outcome, entry } => {
+                let seq = SequenceNumber(commit.expected_seq.0 + entry as u64);
+                let responders = self.received.remove(&message.id).unwrap_or_default();
+                let body_digest = crate::handle::body_digest(&message.body);
+                in_flight.answer(message.id.clone(), turn, &outcome, responders);
+                in_flight.admissions.push(Admission { id: message.id, body_digest, turn, ended: Some(seq) });
+            }
+            Effect::Cancel { to, message } => {
+                in_flight.wake.push((to.clone(), Lane::Outcomes));
+                commit.cancels.push(OutgoingCancel { to, message });
             }
             Effect::SetTimer { n, due_ms } => {
                 commit.timers.push(TimerWrite::Set { step: step(n), due_ms, attempts: 0 })
@@ -278,10 +405,13 @@ impl Live {
         metrics.commits.inc();
         metrics.entries.inc_by(in_flight.entries);
         metrics.steps.inc_by(in_flight.steps);
-        if let Some((_, outcome)) = &in_flight.ended {
+        if !in_flight.answers.is_empty() {
+            self.ended += 1;
+        }
+        if let Some(failed) = in_flight.ended {
             self.ended += 1;
             metrics.turns_ended.inc();
-            if matches!(outcome, Outcome::Err(_)) {
+            if failed {
                 metrics.turns_failed.inc();
             }
         }
@@ -291,6 +421,7 @@ impl Live {
         for (responders, settled) in in_flight.settle {
             responders.settle(settled);
         }
+        in_flight.controlled.into_iter().for_each(ControlResponder::done);
         if in_flight.accept
             && let Some(running) = self.running.as_mut()
         {
@@ -319,6 +450,9 @@ impl Live {
             for (responders, _) in in_flight.settle {
                 responders.fail(error.clone());
             }
+            for responder in in_flight.controlled {
+                responder.fail(ControlError::Store(error.to_string()));
+            }
         }
         if let Some(running) = self.running.take() {
             for responders in running.responders {
@@ -330,9 +464,22 @@ impl Live {
                 responders.fail(error.clone());
             }
         }
-        for responders in self.followers.drain().flat_map(|(_, responders)| responders) {
+        let received = self.received.drain();
+        for responders in self.followers.drain().chain(received).flat_map(|(_, responders)| responders) {
             responders.fail(error.clone());
         }
+    }
+}
+
+/// Entries of the open turn, and of the turn that begins where it ends.
+struct Batch {
+    pending: Pending,
+    next: Option<Pending>,
+}
+
+impl From<Pending> for Batch {
+    fn from(pending: Pending) -> Self {
+        Self { pending, next: None }
     }
 }
 

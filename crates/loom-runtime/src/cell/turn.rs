@@ -3,7 +3,8 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use loom_machine::{
-    Ambient, Completion, Failure, Guest, HostFault, Module, Opening, Outcome, Progress, Reaction, Task, Turn, Work,
+    Ambient, Completion, Failure, Guest, HostFault, Message, Module, Opening, Outcome, Progress, Reaction, Task, Turn,
+    Work,
 };
 use loom_storage::{Admission, DueTimer, Position, TimerRecord, TimerWrite};
 use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
@@ -12,7 +13,8 @@ use super::{Live, Queued, client_admission};
 use crate::{
     Settled,
     activity::{self, Attempted, Job, Sliced},
-    shard::{CellResult, Io, Responders},
+    deployments::Target,
+    shard::{CellResult, ControlResponder, Io, Responders},
 };
 
 /// Due time of the row that marks an attempt under way: it never fires, and after a restart tells that the
@@ -33,6 +35,10 @@ pub(crate) struct Running {
     pub(crate) responders: Vec<Responders>,
     /// Mailbox rows that the next commit consumes.
     pub(crate) taken: Vec<Position>,
+    /// Clients' messages that the turn took inside, to be known with the next commit.
+    pub(crate) admitted: Vec<Admission>,
+    /// Somebody wants the guest to stop, as soon as it waits.
+    pub(crate) stopping: Option<Stopping>,
     /// Timer rows that the next commit changes beyond what the turn says.
     pub(crate) books: Vec<TimerWrite>,
     /// Activities under way, by step.
@@ -44,6 +50,14 @@ pub(crate) struct Running {
     /// A pure activity that runs inside its step.
     inner: Option<Box<dyn Guest>>,
     faults: u32,
+}
+
+/// A wish that the guest stop.
+pub(crate) struct Stopping {
+    pub(crate) reason: String,
+    pub(crate) by: String,
+    /// The operator who asked; none for the turn that began this one's message.
+    pub(crate) responder: Option<ControlResponder>,
 }
 
 /// What a turn is about to do.
@@ -81,6 +95,8 @@ impl Running {
             admission,
             responders,
             taken: Vec::new(),
+            admitted: Vec::new(),
+            stopping: None,
             books: Vec::new(),
             jobs: HashSet::new(),
             started_at,
@@ -93,6 +109,20 @@ impl Running {
 
     pub(crate) fn message_id(&self) -> &MessageId {
         &self.turn.opening().message.id
+    }
+
+    /// Drops the guest wherever it is. It is replayed from the journal when it may run again.
+    pub(crate) fn interrupt(&mut self) {
+        self.guest = None;
+        self.inner = None;
+        self.module = None;
+        if matches!(self.phase, Phase::Sliced | Phase::Task | Phase::Module) {
+            self.phase = Phase::Ready;
+        }
+    }
+
+    fn fuel_used(&self) -> u64 {
+        self.guest.as_ref().map_or(0, |guest| guest.fuel_used())
     }
 
     pub(crate) fn has_guest(&self) -> bool {
@@ -138,26 +168,43 @@ impl Live {
         self.blocked = false;
         let Queued { message, payload, position, responders } = queued;
         self.turn = self.turn.next();
+        let admission = client_admission(self.turn, &message);
+        let is_new = self.chain.next_seq.0 == 0;
+        let started_seq = if is_new { SequenceNumber(1) } else { self.chain.next_seq };
+        let cancel = self.take_cancel(&message.id, position);
+        let turn = self.open(io, message, payload, target, is_new);
+        let mut running = Running::new(turn, started_seq, admission, responders, io.context.clock.elapsed());
+        running.taken.extend(position);
+        running.taken.extend(cancel);
+        self.running = Some(Box::new(running));
+        if cancel.is_some() {
+            self.cancel_unrun(io);
+        }
+    }
+
+    /// A new turn on the actor's present state.
+    pub(super) fn open(
+        &self,
+        io: &mut Io,
+        message: Message,
+        message_payload: Payload,
+        target: Target,
+        is_new: bool,
+    ) -> Turn {
         let mut seed = [0u8; 32];
         io.salts.fill(&mut seed);
-        let admission = client_admission(self.turn, &message);
         let opening = Opening {
             address: self.address.clone(),
             turn: self.turn,
             message,
-            message_payload: payload,
+            message_payload,
             deployment_cid: target.cid,
             deployment: target.deployment,
             module: target.spec.module,
             engine: io.context.modules.sandbox().engine().to_owned(),
             seed: Payload::seal(media_type::SEED, &seed, &mut io.salts),
         };
-        let is_new = self.chain.next_seq.0 == 0;
-        let started_seq = if is_new { SequenceNumber(1) } else { self.chain.next_seq };
-        let turn = Turn::begin(opening, self.state.clone(), is_new, io.context.clock.now_ms());
-        let mut running = Running::new(turn, started_seq, admission, responders, io.context.clock.elapsed());
-        running.taken.extend(position);
-        self.running = Some(Box::new(running));
+        Turn::begin(opening, self.state.clone(), is_new, io.context.clock.now_ms())
     }
 
     /// Runs the guest until it has to wait, lets others run, or ends.
@@ -196,15 +243,10 @@ impl Live {
                 }
                 Ok(Progress::Called(request)) => match self.request(io, &request) {
                     Some(next) => answer = Some(next),
-                    None if self.wants_inner() => {}
                     None => return,
                 },
             }
         }
-    }
-
-    fn wants_inner(&self) -> bool {
-        self.running.as_ref().is_some_and(|running| running.inner.is_some())
     }
 
     fn start_guest(&mut self, io: &mut Io) -> Started {
@@ -279,8 +321,13 @@ impl Live {
                 None
             }
             Ok(Reaction::Fail(failure)) => {
-                let fuel = running.guest.as_ref().map_or(0, |guest| guest.fuel_used());
+                let fuel = running.fuel_used();
                 self.end(io, Err(failure), fuel);
+                None
+            }
+            Ok(Reaction::Restart(body)) => {
+                let fuel = running.fuel_used();
+                self.restart(io, &body, fuel);
                 None
             }
         }
@@ -439,6 +486,7 @@ impl Live {
         io.resident.put(self.address.clone(), io.context.clock.elapsed());
         self.flush(io);
         self.tell_waiting();
+        self.stop_if_asked(io);
     }
 
     /// Tells those who asked for it that the turn waits for somebody outside.
@@ -510,7 +558,21 @@ impl Live {
         self.show_logs();
         match ended {
             Err(divergence) => self.diverged(io, &divergence),
-            Ok((outcome, state)) => self.commit_end(io, &outcome, state),
+            Ok(ended) => self.commit_end(io, ended),
+        }
+    }
+
+    /// The turn goes on as a new one.
+    fn restart(&mut self, io: &mut Io, body: &str, fuel: u64) {
+        let running = self.running.as_mut().expect("a turn is driven");
+        running.interrupt();
+        let context = io.context.clone();
+        let now_ms = context.clock.now_ms();
+        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        match running.turn.restart(body, fuel, &mut ambient) {
+            Err(divergence) => self.diverged(io, &divergence),
+            Ok(Err(failure)) => self.end(io, Err(failure), fuel),
+            Ok(Ok(restarted)) => self.commit_restart(io, restarted),
         }
     }
 
@@ -529,15 +591,13 @@ impl Live {
     pub(super) fn step_timer(&mut self, io: &mut Io, timer: &DueTimer) {
         let n = timer.step.n;
         let running = self.running.as_mut().expect("the caller looked");
-        match running.turn.outstanding_work(n).cloned() {
-            Some(Work::Timer { .. }) => {
-                let outcome = Outcome::seal(Ok("null"), &mut io.salts);
-                self.complete(io, n, outcome, 1, "");
-            }
-            Some(Work::Call { .. }) => {
-                let failure = Failure::new("deadline", "the call's deadline passed before a reply came");
-                let outcome = Outcome::seal(Err(&failure), &mut io.salts);
-                self.complete(io, n, outcome, 1, "");
+        match running.turn.outstanding_work(n) {
+            Some(Work::Timer { .. } | Work::Call { .. } | Work::Child { .. } | Work::Receive { .. }) => {
+                let context = io.context.clone();
+                let now_ms = context.clock.now_ms();
+                let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+                let completion = running.turn.expire(n, &mut ambient);
+                self.completed(io, completion);
             }
             Some(Work::Activity { .. }) if running.jobs.contains(&n) => {}
             Some(Work::Activity { .. }) => self.start_activity(io, n, timer.attempts + 1),
@@ -552,7 +612,18 @@ impl Live {
         let running = self.running.as_mut().expect("the caller looked");
         let now_ms = io.context.clock.now_ms();
         let completion = running.turn.complete(n, outcome, attempts, worker, Vec::new(), now_ms);
+        self.completed(io, completion);
+    }
+
+    /// Lets the guest go on if it waited for what was just recorded.
+    pub(super) fn completed(&mut self, io: &mut Io, completion: Completion) {
+        let is_paused = self.is_paused;
+        let running = self.running.as_mut().expect("the caller looked");
         let waits = running.phase == Phase::Waiting;
+        if is_paused {
+            // It is started over when it may run again.
+            running.interrupt();
+        }
         match completion {
             Completion::Answer(answer) if waits && running.guest.is_some() => {
                 running.phase = Phase::Ready;
@@ -562,6 +633,9 @@ impl Live {
             // An evicted guest is started over, and finds the outcome in the journal.
             Completion::Answer(_) | Completion::Recorded if waits && running.guest.is_none() => {
                 running.phase = Phase::Ready;
+                if is_paused {
+                    self.flush(io);
+                }
                 self.go_on(io);
             }
             Completion::Answer(_) | Completion::Recorded | Completion::Ignored => self.flush(io),

@@ -175,9 +175,9 @@ fn replay_turn(
         }
     };
     let same_engine = turn.opening().engine == sandbox().engine();
-    let (outcome, state) = turn.end(output, guest.fuel_used(), &mut ambient).unwrap();
-    let (TurnResult::Reply(cid) | TurnResult::Failure(cid)) = result;
-    let recorded = &payloads[cid];
+    let loom_machine::Ended { outcome, state } = turn.end(output, guest.fuel_used(), &mut ambient).unwrap();
+    let cid = result.cid();
+    let recorded = &payloads[&cid];
     // What a trap says, and how much fuel a turn takes, is the engine's.
     if same_engine || matches!(result, TurnResult::Reply(_)) {
         assert_eq!(outcome.payload().text(), recorded.text());

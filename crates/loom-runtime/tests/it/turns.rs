@@ -55,7 +55,7 @@ async fn pure_steps_of_a_turn_are_one_commit() {
         let before = node.handle.metrics().commits.get();
         assert_eq!(node.run("a", program).await.unwrap(), r#"[{"a":1},"hello"]"#);
         assert_eq!(node.handle.metrics().commits.get() - before, 1);
-        let kinds: Vec<_> = journal(node, "a").await.iter().map(|body| body.kind()).collect();
+        let kinds: Vec<_> = journal(node, "default/probe/a").await.iter().map(|body| body.kind()).collect();
         assert_eq!(
             kinds,
             ["opened", "turn-started", "step", "step", "step", "step", "step", "step", "step", "turn-ended"]
@@ -64,11 +64,11 @@ async fn pure_steps_of_a_turn_are_one_commit() {
     .await;
 }
 
-async fn journal(node: &Node, key: &str) -> Vec<EntryBody> {
+pub(crate) async fn journal(node: &Node, actor: &str) -> Vec<EntryBody> {
     let mut bodies = Vec::new();
     let mut next = SequenceNumber(0);
     loop {
-        let page = node.handle.journal(&probe(key), next).await.unwrap();
+        let page = node.handle.journal(&actor.parse().unwrap(), next).await.unwrap();
         let Some(last) = page.last() else { return bodies };
         next = last.entry.seq.next();
         bodies.extend(page.into_iter().map(|journaled| journaled.entry.body));
@@ -92,7 +92,7 @@ async fn actors_call_and_message_each_other() {
             reply,
             r#"["from the other",[{"ok":"from the other"},{"err":{"kind":"no","message":"m","retryable":false}}]]"#
         );
-        let steps = journal(node, "a").await;
+        let steps = journal(node, "default/probe/a").await;
         assert!(steps.iter().any(|body| matches!(body, EntryBody::Step { op, outcome: Some(_), .. } if op == "call")));
         // The message to `e` left with the turn's commit; it is handled in its own time.
         let other = "default/other/e".parse().unwrap();
@@ -102,7 +102,7 @@ async fn actors_call_and_message_each_other() {
 }
 
 /// Asks until the answer is yes. The runtime offers no event for everything a test may want to see.
-async fn eventually(question: impl AsyncFn() -> bool) {
+pub(crate) async fn eventually(question: impl AsyncFn() -> bool) {
     let asking = async {
         while !question().await {
             tokio::task::yield_now().await;
@@ -171,7 +171,7 @@ async fn the_same_id_is_the_same_message() {
         assert_eq!(first, reply(node.send("a", program, options()).await), "and later");
         let mut other = node.handle.send(&probe("a"), "{\"do\":[]}", options()).unwrap();
         assert!(matches!(other.settled().await, Err(SendError::IdReused(_))));
-        assert_eq!(journal(node, "a").await.len(), 4, "it was handled once");
+        assert_eq!(journal(node, "default/probe/a").await.len(), 4, "it was handled once");
     })
     .await;
 }
@@ -204,7 +204,8 @@ async fn effectful_activities_are_journaled_before_and_after() {
             {"op":"activity.start","name":"effect","input":2},{"op":"activity.start","name":"echo","input":3},
             {"op":"await","handles":[{"$ref":1},{"$ref":2}],"mode":"all"},{"reply":[{"$ref":0},{"$ref":3}]}]}"#;
         assert_eq!(node.run("a", program).await.unwrap(), r#"[1,[{"ok":2},{"ok":3}]]"#);
-        let outcomes = journal(node, "a").await.into_iter().filter(|body| body.kind() == "outcome").count();
+        let outcomes =
+            journal(node, "default/probe/a").await.into_iter().filter(|body| body.kind() == "outcome").count();
         assert_eq!(outcomes, 3);
     })
     .await;
@@ -221,7 +222,7 @@ async fn retryable_failures_of_effects_are_retried_and_counted() {
         for kind in ["busy", "broken", "pure"] {
             assert!(reply.contains(&format!(r#""kind":"{kind}""#)), "{reply}");
         }
-        let attempts: Vec<_> = journal(node, "a")
+        let attempts: Vec<_> = journal(node, "default/probe/a")
             .await
             .into_iter()
             .filter_map(|body| match body {
@@ -334,7 +335,7 @@ async fn a_turn_that_never_waits_is_committed_in_pieces() {
         let before = node.handle.metrics().commits.get();
         assert_eq!(node.run("a", &program).await.unwrap(), "\"done\"");
         assert!(node.handle.metrics().commits.get() - before > 1);
-        let steps = journal(node, "a").await.into_iter().filter(|body| body.kind() == "step").count();
+        let steps = journal(node, "default/probe/a").await.into_iter().filter(|body| body.kind() == "step").count();
         assert_eq!(steps, 8, "and every piece is read back");
     })
     .await;

@@ -1,0 +1,189 @@
+//! What operators do, and what it leaves in the journal.
+
+use loom_runtime::{ControlError, SendOptions, Settled, Stage, Ticket};
+use loom_types::{EntryBody, Namespace, SequenceNumber, TurnNumber};
+
+use crate::{
+    node::{Node, PATIENCE, everywhere, probe},
+    turns::{eventually, journal},
+};
+
+const WAITS: &str = r#"{"do":[{"op":"state.set","value":"changed"},{"op":"sleep","ms":3600000},{"reply":{"$ref":1}}]}"#;
+
+async fn begin(node: &Node, key: &str, id: &str, program: &str) -> Ticket {
+    let options = SendOptions { id: Some(id.parse().unwrap()), until_waiting: false };
+    let mut ticket = node.handle.send(&probe(key), program, options).unwrap();
+    tokio::time::timeout(PATIENCE, ticket.accepted()).await.expect("accepts").unwrap();
+    ticket
+}
+
+async fn result(mut ticket: Ticket) -> Result<String, loom_machine::Failure> {
+    match tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("settles").unwrap() {
+        Settled::Ended { result, .. } => result,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn controls(bodies: &[EntryBody]) -> Vec<(&str, &str)> {
+    let control = |body: &'_ EntryBody| match body {
+        EntryBody::Control { .. } => true,
+        _ => false,
+    };
+    bodies
+        .iter()
+        .filter(|body| control(body))
+        .map(|body| match body {
+            EntryBody::Control { what, by, .. } => (what.as_str(), by.as_str()),
+            _ => unreachable!(),
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_cancelled_turn_is_told_and_ends_as_it_likes() {
+    everywhere(async |node| {
+        let ticket = begin(node, "a", "m", WAITS).await;
+        node.handle.cancel(&probe("a"), "not needed", "anna").await.unwrap();
+        // The probe answers with the first error it met.
+        let answer = result(ticket).await;
+        let text = answer.map_or_else(|failure| failure.to_string(), |reply| reply);
+        assert!(text.contains("leads nowhere") || text.contains("cancelled"), "{text}");
+        assert_eq!(controls(&journal(node, "default/probe/a").await), [("cancel", "anna")]);
+        let idle = node.handle.cancel(&probe("a"), "again", "anna").await;
+        assert!(matches!(idle, Err(ControlError::NoOpenTurn(_))), "{idle:?}");
+        let nobody = node.handle.cancel(&probe("nobody"), "x", "anna").await;
+        assert!(matches!(nobody, Err(ControlError::UnknownActor(_))), "{nobody:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_turn_gives_its_caller_the_reason_and_the_key_back() {
+    everywhere(async |node| {
+        let ticket = begin(node, "a", "m", WAITS).await;
+        node.handle.fail_turn(&probe("a"), "it hangs", "anna").await.unwrap();
+        let failure = result(ticket).await.unwrap_err();
+        assert_eq!((failure.kind.as_str(), failure.message.as_str()), ("turn-failed", "it hangs"));
+        assert_eq!(node.handle.state(&probe("a")).await.unwrap(), None, "rolled back");
+        assert_eq!(node.run("a", r#"{"do":[{"reply":"next"}]}"#).await.unwrap(), "\"next\"");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_paused_actor_rests_until_it_is_resumed() {
+    everywhere(async |node| {
+        node.run("a", r#"{"do":[{"reply":0}]}"#).await.unwrap();
+        node.handle.pause(&probe("a"), "anna").await.unwrap();
+        node.handle.pause(&probe("a"), "anna").await.unwrap();
+        let ticket = begin(node, "a", "m", r#"{"do":[{"reply":"ran"}]}"#).await;
+        assert_eq!(node.handle.actor(&probe("a")).await.unwrap().stage, Stage::Paused);
+        assert_eq!(node.handle.actor(&probe("a")).await.unwrap().turn, TurnNumber(1));
+        node.handle.resume(&probe("a"), "bert").await.unwrap();
+        assert_eq!(result(ticket).await.unwrap(), "\"ran\"");
+        assert_eq!(controls(&journal(node, "default/probe/a").await), [("pause", "anna"), ("resume", "bert")]);
+    })
+    .await;
+}
+
+/// What comes back while an actor is paused is kept, and its guest meets it when it is resumed.
+#[tokio::test]
+async fn outcomes_wait_for_a_paused_turn() {
+    everywhere(async |node| {
+        let program = r#"{"do":[{"op":"promise.create"},{"op":"promise.await","handle":{"$ref":[0,"/handle"]}},{"reply":{"$ref":1}}]}"#;
+        let ticket = begin(node, "a", "m", program).await;
+        eventually(async || !node.handle.actor(&probe("a")).await.unwrap().promises.is_empty()).await;
+        let token = node.handle.actor(&probe("a")).await.unwrap().promises[0].token.clone();
+        node.handle.pause(&probe("a"), "anna").await.unwrap();
+        node.handle.resolve(&token, Ok("7")).await.unwrap();
+        eventually(async || journal(node, "default/probe/a").await.iter().any(|body| body.kind() == "outcome")).await;
+        assert_eq!(node.handle.actor(&probe("a")).await.unwrap().stage, Stage::Paused);
+        node.handle.resume(&probe("a"), "anna").await.unwrap();
+        assert_eq!(result(ticket).await.unwrap(), "7");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reset_turn_runs_again_from_an_entry_and_nothing_is_rewritten() {
+    everywhere(async |node| {
+        let program = r#"{"do":[{"op":"uuid"},{"op":"uuid"},{"op":"promise.create"},
+            {"op":"promise.await","handle":{"$ref":[2,"/handle"]}},{"reply":[{"$ref":0},{"$ref":1}]}]}"#;
+        let ticket = begin(node, "a", "m", program).await;
+        eventually(async || !node.handle.actor(&probe("a")).await.unwrap().promises.is_empty()).await;
+        let before = node.handle.journal(&probe("a"), SequenceNumber(0)).await.unwrap();
+        let bad = node.handle.reset(&probe("a"), SequenceNumber(0), None, "anna").await;
+        assert!(matches!(bad, Err(ControlError::Reset(_))), "{bad:?}");
+        let nowhere = Some(loom_types::Cid::of(loom_types::Codec::DagCbor, b"nowhere"));
+        let bad = node.handle.reset(&probe("a"), SequenceNumber(2), nowhere, "anna").await;
+        assert!(matches!(bad, Err(ControlError::Deployment { .. })), "{bad:?}");
+        // Entry 2 is the first step.
+        node.handle.reset(&probe("a"), SequenceNumber(2), None, "anna").await.unwrap();
+        let fresh = async || {
+            let promises = node.handle.actor(&probe("a")).await.unwrap().promises;
+            promises.len() == 1 && promises[0].step.n == 4
+        };
+        eventually(fresh).await;
+        let token = node.handle.actor(&probe("a")).await.unwrap().promises[0].token.clone();
+        node.handle.resolve(&token, Ok("1")).await.unwrap();
+        let reply = result(ticket).await.unwrap();
+        let after = node.handle.journal(&probe("a"), SequenceNumber(0)).await.unwrap();
+        assert!(before.iter().zip(&after).all(|(before, after)| before.encoded == after.encoded));
+        let ids: Vec<String> = serde_json::from_str(&reply).unwrap();
+        let recorded = |at: usize| after[at].payloads.last().unwrap().2.as_ref().unwrap().text().unwrap().to_owned();
+        assert_eq!(format!("{:?}", ids[0]), recorded(2), "the step that was kept");
+        assert_ne!(format!("{:?}", ids[1]), recorded(3), "the one that was not is a new one");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fork_begins_with_the_state_of_any_turn() {
+    everywhere(async |node| {
+        for n in 1..=3 {
+            node.run("a", &format!(r#"{{"do":[{{"op":"state.set","value":{n}}}]}}"#)).await.unwrap();
+        }
+        node.run("a", r#"{"do":[{"reply":"state as it was"}]}"#).await.unwrap();
+        node.handle.fork(&probe("a"), None, &probe("newest"), "anna").await.unwrap();
+        node.handle.fork(&probe("a"), Some(TurnNumber(2)), &probe("second"), "anna").await.unwrap();
+        node.handle.fork(&probe("a"), Some(TurnNumber(4)), &probe("fourth"), "anna").await.unwrap();
+        for (key, expected) in [("newest", "3"), ("second", "2"), ("fourth", "3")] {
+            assert_eq!(node.handle.state(&probe(key)).await.unwrap().as_deref(), Some(expected));
+            let read = node.run(key, r#"{"do":[{"op":"state.get"},{"reply":{"$ref":0}}]}"#).await.unwrap();
+            assert_eq!(read, expected);
+        }
+        let head = node.handle.journal(&probe("a"), SequenceNumber(0)).await.unwrap().last().unwrap().encoded.cid;
+        let fork = node.handle.journal(&probe("newest"), SequenceNumber(1)).await.unwrap();
+        let detail = fork[0].payloads[0].2.as_ref().unwrap().text().unwrap().to_owned();
+        assert!(detail.contains(&head.to_string()), "{detail}");
+        for (to, turn) in [("newest", None), ("other", Some(TurnNumber(9)))] {
+            assert!(node.handle.fork(&probe("a"), turn, &probe(to), "anna").await.is_err());
+        }
+        let elsewhere = "default/other/x".parse().unwrap();
+        assert!(matches!(
+            node.handle.fork(&probe("a"), None, &elsewhere, "anna").await,
+            Err(ControlError::OtherType(_))
+        ));
+    })
+    .await;
+}
+
+/// Nobody waits for a one-way message, so its failure is put where people look.
+#[tokio::test]
+async fn a_failed_one_way_message_is_a_dead_letter_and_can_be_sent_again() {
+    everywhere(async |node| {
+        let sender = r#"{"do":[{"op":"send","to":"other/b","body":{"do":[{"fail":{"kind":"no","message":"not today"}}]}},{"reply":1}]}"#;
+        node.run("a", sender).await.unwrap();
+        let namespace = Namespace::default();
+        let letters = async || node.handle.dead_letters(&namespace, None, 0, 10).await.unwrap();
+        eventually(async || letters().await.len() == 1).await;
+        let letter = letters().await.remove(0);
+        assert!(letter.reason.contains("not today"), "{}", letter.reason);
+        assert_eq!(letter.actor.to_string(), "default/other/b");
+        let again = node.handle.redeliver(&namespace, letter.id).await.unwrap();
+        assert_eq!(result(again).await.unwrap_err().kind, "no");
+        assert!(letters().await.is_empty(), "whoever sent it again waits for it");
+        assert!(node.handle.redeliver(&namespace, letter.id).await.is_err());
+    })
+    .await;
+}
