@@ -25,6 +25,7 @@ mod chain;
 mod clock;
 mod deployments;
 mod handle;
+mod host;
 mod load;
 mod metrics;
 mod modules;
@@ -42,8 +43,9 @@ pub use self::{
         ActorView, Handle, Journaled, MessageView, ReadError, ResolvePromiseError, SendError, SendOptions, Settled,
         Stage, Ticket, WaitingOn,
     },
+    host::{BlockingWork, Host},
     metrics::Metrics,
-    runtime::{Runtime, StartError},
-    salts::OsSalts,
+    runtime::{Assembly, Runtime, StartError},
+    salts::{OsSalts, SaltSources},
     settings::Settings,
 };

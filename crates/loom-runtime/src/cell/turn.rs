@@ -476,8 +476,9 @@ impl Live {
         let settings = &io.context.settings;
         let factor = 1u32 << (running.faults - 1).min(16);
         let pause = settings.fault_backoff_min.saturating_mul(factor).min(settings.fault_backoff_max);
+        let pause = io.context.clock.sleep(pause);
         self.background(io, async move {
-            tokio::time::sleep(pause).await;
+            pause.await;
             CellResult::Retry
         });
     }
@@ -637,9 +638,9 @@ impl Live {
                 io.context.metrics.host_faults.inc();
                 running.jobs.insert(n);
                 let (step, attempt) = (job.step, job.attempt);
-                let pause = io.context.settings.fault_backoff_min;
+                let pause = io.context.clock.sleep(io.context.settings.fault_backoff_min);
                 self.background(io, async move {
-                    tokio::time::sleep(pause).await;
+                    pause.await;
                     CellResult::RetryActivity { step, attempt }
                 });
             }
