@@ -22,9 +22,10 @@ pub(crate) struct InFlight {
     /// The turn that it ends, and how.
     ended: Option<(TurnNumber, Outcome)>,
     settle: Vec<(Responders, Settled)>,
-    accept: bool,
+    /// The turn whose message is durable with this commit; by then another may run.
+    accept: Option<TurnNumber>,
     wake: Vec<(ActorAddress, Lane)>,
-    activities: Vec<u32>,
+    activities: Vec<StepRef>,
     jobs: Vec<Job>,
     alarm_ms: Option<u64>,
     entries: u64,
@@ -67,7 +68,8 @@ impl Live {
         let (taken, books) = (std::mem::take(&mut running.taken), std::mem::take(&mut running.books));
         let admission = if running.is_recorded { None } else { running.admission.clone() };
         running.is_recorded = true;
-        let in_flight = InFlight { accept: true, admission, ..InFlight::default() };
+        let accept = Some(running.turn.opening().turn);
+        let in_flight = InFlight { accept, admission, ..InFlight::default() };
         let open_turn = Some(running.started_seq);
         let needs_worker = running.needs_worker();
         self.hand_in(
@@ -248,7 +250,7 @@ impl Live {
                 if self.is_pure_activity(n) {
                     self.start_activity(io, n, 1);
                 } else {
-                    in_flight.activities.push(n);
+                    in_flight.activities.push(step(n));
                 }
             }
         }
@@ -291,9 +293,7 @@ impl Live {
         for (responders, settled) in in_flight.settle {
             responders.settle(settled);
         }
-        if in_flight.accept
-            && let Some(running) = self.running.as_mut()
-        {
+        if let Some(running) = self.running.as_mut().filter(|running| in_flight.accept == Some(running.number())) {
             running.responders.iter_mut().for_each(Responders::accept);
         }
         for (actor, lane) in in_flight.wake {
@@ -302,8 +302,11 @@ impl Live {
         if let Some(due_ms) = in_flight.alarm_ms {
             io.context.alarm.set(due_ms);
         }
-        for n in in_flight.activities {
-            self.start_activity(io, n, 1);
+        for step in in_flight.activities {
+            // The turn that asked for it may be over; then nobody wants it any more, least of all another turn.
+            if self.running.as_ref().is_some_and(|running| running.number() == step.turn) {
+                self.start_activity(io, step.n, 1);
+            }
         }
         for job in in_flight.jobs {
             io.run_activity(job);

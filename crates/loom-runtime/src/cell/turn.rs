@@ -91,6 +91,10 @@ impl Running {
         }
     }
 
+    pub(crate) fn number(&self) -> TurnNumber {
+        self.turn.opening().turn
+    }
+
     pub(crate) fn message_id(&self) -> &MessageId {
         &self.turn.opening().message.id
     }
@@ -579,6 +583,7 @@ impl Live {
         if attempt > retry.attempts_max {
             let text = format!("the node stopped during the last of {} attempts", retry.attempts_max);
             let outcome = Outcome::seal(Err(&Failure::new("interrupted", text)), &mut io.salts);
+            running.books.push(TimerWrite::Clear { step });
             self.complete(io, n, outcome, retry.attempts_max, "");
             return;
         }
