@@ -165,6 +165,12 @@ impl Cell {
         self.live(|live| live.go_on(io));
     }
 
+    /// Something may have arrived that nobody told of.
+    pub(crate) fn look(&mut self, io: &mut Io) {
+        self.arrived(io, Lane::Outcomes);
+        self.arrived(io, Lane::Messages);
+    }
+
     /// Its turn in the shard's round has come.
     pub(crate) fn run(&mut self, io: &mut Io) {
         self.live(|live| {
@@ -545,7 +551,11 @@ impl Live {
             Err(EnqueueError::Full { waiting, limit }) => {
                 delivery.responders.fail(SendError::MailboxFull { waiting, limit })
             }
-            Err(EnqueueError::Store(error)) => delivery.responders.fail(SendError::Store(error.to_string())),
+            Err(EnqueueError::Store(error)) => {
+                // It may be in the mailbox, and its client may never ask again.
+                io.context.doubts.raise();
+                delivery.responders.fail(SendError::Store(error.to_string()));
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     DeployError, Metrics, SaltSources, activity,
     deployments::Deployments,
     load,
+    lookout::Doubts,
     modules::Modules,
     shard::{Content, Delivery, Event, Responders, shard_of},
 };
@@ -34,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) modules: Arc<Modules>,
     pub(crate) metrics: Metrics,
     pub(crate) salts: SaltSources,
+    pub(crate) doubts: Doubts,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
 }
@@ -402,7 +404,11 @@ impl Handle {
         }
         let outcome = Outcome::seal(result, &mut *(self.inner.salts)());
         let payload = outcome.payload().clone();
-        let actor = self.inner.storage.mailbox.resolve(token, outcome.resolution(), payload).await?;
+        let resolved = self.inner.storage.mailbox.resolve(token, outcome.resolution(), payload).await;
+        if matches!(resolved, Err(ResolveError::Unavailable(_))) {
+            self.inner.doubts.raise();
+        }
+        let actor = resolved?;
         // If the shard is gone, the outcome waits in the mailbox for the next start.
         let _ = self.tell(&actor, Event::Arrived(actor.clone(), loom_storage::Lane::Outcomes));
         Ok(actor)

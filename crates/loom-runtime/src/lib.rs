@@ -27,6 +27,7 @@ mod deployments;
 mod handle;
 mod host;
 mod load;
+mod lookout;
 mod metrics;
 mod modules;
 mod runtime;

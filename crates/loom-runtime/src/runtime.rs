@@ -1,6 +1,6 @@
 //! A running node: its shards, its timers, and how they start and stop.
 
-use std::{collections::HashMap, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{collections::HashMap, sync::Arc, thread::JoinHandle};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use loom_machine::Sandbox;
@@ -12,16 +12,14 @@ use crate::{
     Clock, DeployError, Handle, Host, Metrics, Settings,
     deployments::Deployments,
     handle::Inner,
+    lookout::{Doubts, Lookout},
     modules::Modules,
-    shard::{Context, Event, Shard, shard_of},
+    shard::{Context, Shard},
     timers::{Alarm, TimerService},
 };
 
 /// Actors woken at once after a start.
 const WAKE_PAGE: usize = 500;
-
-/// Pause before the store is asked again.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a runtime could not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +61,7 @@ impl Assembly {
         deployments.restore().await?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
-        let alarm = Alarm::default();
+        let (alarm, doubts) = (Alarm::default(), Doubts::default());
         let requests_max = settings.requests_max;
         let context = Arc::new(Context {
             settings,
@@ -75,6 +73,7 @@ impl Assembly {
             metrics: metrics.clone(),
             shards: senders.clone(),
             alarm: alarm.clone(),
+            doubts: doubts.clone(),
         });
         let shard = |events| Shard::new(context.clone(), events).run(stop.clone()).boxed();
         let shards = receivers.into_iter().map(shard).collect();
@@ -83,14 +82,17 @@ impl Assembly {
             clock: host.clock.clone(),
             shards: senders.clone(),
             alarm,
+            doubts: doubts.clone(),
             metrics: metrics.clone(),
             told: HashMap::new(),
         };
-        let waking = wake_all(storage.clone(), host.clock, senders.clone(), stop.clone());
-        let services = vec![timers.run(stop).boxed(), waking.boxed()];
+        let (clock, shards_again, again) = (host.clock, senders.clone(), doubts.clone());
+        let lookout = Lookout { storage: storage.clone(), clock, shards: shards_again, doubts: again };
+        let services = vec![timers.run(stop.clone()).boxed(), lookout.run(stop).boxed()];
         let requests = Arc::new(Semaphore::new(requests_max));
         let salts = host.salts;
-        let inner = Inner { shards: senders, storage, deployments, modules, metrics, salts, requests, requests_max };
+        let inner =
+            Inner { shards: senders, storage, deployments, modules, metrics, salts, doubts, requests, requests_max };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
     }
 }
@@ -145,34 +147,5 @@ impl Runtime {
         };
         // Joining blocks, and the shards' futures may need this runtime's threads.
         let _ = tokio::task::spawn_blocking(join).await;
-    }
-}
-
-/// Wakes every actor that has something to do.
-async fn wake_all(
-    storage: Storage,
-    clock: Arc<dyn Clock>,
-    shards: Vec<mpsc::UnboundedSender<Event>>,
-    stop: CancellationToken,
-) {
-    let mut after = None;
-    while !stop.is_cancelled() {
-        match storage.mailbox.ready(after.as_ref(), WAKE_PAGE).await {
-            Ok(page) => {
-                let is_last = page.len() < WAKE_PAGE;
-                after = page.last().cloned();
-                for actor in page {
-                    // A stopped shard needs no waking.
-                    let _ = shards[shard_of(&actor, shards.len())].send(Event::Wake(actor));
-                }
-                if is_last {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "looking for unfinished work");
-                clock.sleep(TRY_AGAIN).await;
-            }
-        }
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     deployments::Deployments,
     handle::LiveView,
     load::{LoadError, LoadedActor},
+    lookout::Doubts,
     modules::Modules,
     timers::Alarm,
 };
@@ -156,6 +157,7 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     pub(crate) shards: Vec<UnboundedSender<Event>>,
     pub(crate) alarm: Alarm,
+    pub(crate) doubts: Doubts,
 }
 
 impl Context {
@@ -320,7 +322,9 @@ impl Shard {
                 let actor = delivery.address.clone();
                 self.with_loaded(&actor, |cell, io| cell.deliver(io, delivery));
             }
-            Event::Wake(actor) => self.with_loaded(&actor, Cell::wake),
+            // One that is loaded for this has just read its mailbox.
+            Event::Wake(actor) if !self.cells.contains_key(&actor) => self.with_loaded(&actor, Cell::wake),
+            Event::Wake(actor) => self.with_loaded(&actor, Cell::look),
             Event::Arrived(actor, lane) => self.with_loaded(&actor, move |cell, io| cell.arrived(io, lane)),
             Event::Timer(timer) => {
                 let actor = timer.actor.clone();
@@ -347,6 +351,12 @@ impl Shard {
                 self.with_loaded(&actor, |cell, io| cell.activity_done(io, *job, attempted));
             }
             Event::Cell { actor, generation, result } => {
+                let is_loaded = matches!(&result, CellResult::Loaded(loaded) if loaded.is_ok());
+                if is_loaded && self.setbacks.contains_key(&actor) {
+                    // A commit of its may have happened, and nobody told those it was meant for. From now on
+                    // none can happen any more: whoever holds an older token is fenced.
+                    self.io.context.doubts.raise();
+                }
                 if self.cells.get(&actor).is_some_and(|cell| cell.generation() == generation) {
                     self.with_cell(&actor, |cell, io| cell.result(io, result));
                 }

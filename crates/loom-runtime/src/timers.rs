@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Clock, Metrics,
+    lookout::Doubts,
     shard::{Event, shard_of},
 };
 
@@ -56,6 +57,7 @@ pub(crate) struct TimerService {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shards: Vec<UnboundedSender<Event>>,
     pub(crate) alarm: Alarm,
+    pub(crate) doubts: Doubts,
     pub(crate) metrics: Metrics,
     pub(crate) told: HashMap<DueTimer, Duration>,
 }
@@ -68,6 +70,8 @@ impl TimerService {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(%error, "reading timers");
+                    // Delayed messages may have been moved into mailboxes.
+                    self.doubts.raise();
                     Duration::from_secs(1)
                 }
             };
