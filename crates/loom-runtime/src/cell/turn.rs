@@ -1,6 +1,6 @@
 //! The turn that runs: driving its guest, taking outcomes, ending it.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use loom_machine::{
     Ambient, Completion, Failure, Guest, HostFault, Module, Opening, Outcome, Progress, Reaction, Task, Turn, Work,
@@ -35,8 +35,8 @@ pub(crate) struct Running {
     pub(crate) taken: Vec<Position>,
     /// Timer rows that the next commit changes beyond what the turn says.
     pub(crate) books: Vec<TimerWrite>,
-    /// Activities under way, by step.
-    pub(crate) jobs: HashSet<u32>,
+    /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
+    pub(crate) jobs: HashMap<u32, u32>,
     pub(crate) started_at: Duration,
     /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
     module: Option<Arc<dyn Module>>,
@@ -82,7 +82,7 @@ impl Running {
             responders,
             taken: Vec::new(),
             books: Vec::new(),
-            jobs: HashSet::new(),
+            jobs: HashMap::new(),
             started_at,
             module: None,
             guest: None,
@@ -544,7 +544,7 @@ impl Live {
                 let outcome = Outcome::seal(Err(&failure), &mut io.salts);
                 self.complete(io, n, outcome, 1, "");
             }
-            Some(Work::Activity { .. }) if running.jobs.contains(&n) => {}
+            Some(Work::Activity { .. }) if running.jobs.contains_key(&n) => {}
             Some(Work::Activity { .. }) => self.start_activity(io, n, timer.attempts + 1),
             Some(Work::Promise { .. }) | None => {
                 self.keep_books(io, Vec::new(), vec![TimerWrite::Clear { step: timer.step }]);
@@ -587,9 +587,10 @@ impl Live {
             self.complete(io, n, outcome, retry.attempts_max, "");
             return;
         }
-        if !running.jobs.insert(n) {
+        if running.jobs.contains_key(&n) {
             return;
         }
+        running.jobs.insert(n, attempt);
         let job = Job { address: self.address.clone(), step, attempt, spec, input };
         if attempt > 1 && job.spec.is_effectful() {
             io.context.metrics.activity_retries.inc();
@@ -634,14 +635,15 @@ impl Live {
         };
         let n = job.step.n;
         let Some(Work::Activity { retry, .. }) = running.turn.outstanding_work(n).cloned() else { return };
-        if !running.jobs.remove(&n) {
+        if running.jobs.get(&n) != Some(&job.attempt) {
             return;
         }
+        running.jobs.remove(&n);
         match attempted {
             Err(fault) => {
                 tracing::warn!(actor = %self.address, step = %job.step, %fault, "activity abandoned, trying again");
                 io.context.metrics.host_faults.inc();
-                running.jobs.insert(n);
+                running.jobs.insert(n, job.attempt);
                 let (step, attempt) = (job.step, job.attempt);
                 let pause = io.context.clock.sleep(io.context.settings.fault_backoff_min);
                 self.background(io, async move {
@@ -670,8 +672,10 @@ impl Live {
         let Some(running) = self.running.as_mut().filter(|running| running.turn.opening().turn == step.turn) else {
             return;
         };
-        running.jobs.remove(&step.n);
-        self.start_activity(io, step.n, attempt);
+        if running.jobs.get(&step.n) == Some(&attempt) {
+            running.jobs.remove(&step.n);
+            self.start_activity(io, step.n, attempt);
+        }
     }
 }
 
