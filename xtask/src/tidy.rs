@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-machine", &["loom-types"]),
     ("loom-storage", &["loom-types"]),
     ("loom-runtime", &["loom-machine", "loom-storage", "loom-types"]),
+    ("loom-sim", &["loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
     ("loom-client", &[]),
     ("loom-server", &["loom-client", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
     ("loom-wasmtime", &["loom-machine", "loom-types"]),

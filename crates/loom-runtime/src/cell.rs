@@ -10,7 +10,7 @@ mod receive;
 mod turn;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     mem,
 };
 
@@ -75,8 +75,8 @@ pub(crate) struct Live {
     received: HashMap<MessageId, Vec<Responders>>,
     /// Clients that follow a message whose turn has not begun.
     followers: HashMap<MessageId, Vec<Responders>>,
-    /// Client ids on their way into the store, so that the same id sent twice at once is noticed.
-    entering: HashSet<MessageId>,
+    /// Client ids on their way into the store, each with what came under the same id meanwhile.
+    entering: HashMap<MessageId, Vec<Box<Delivery>>>,
     /// Turns of this cell whose end became durable: tells an answer of the store that is out of date.
     ended: u64,
     /// Questions to the store that have no answer yet.
@@ -173,6 +173,12 @@ impl Cell {
         self.live(|live| live.go_on(io));
     }
 
+    /// Something may have arrived that nobody told of.
+    pub(crate) fn look(&mut self, io: &mut Io) {
+        self.arrived(io, Lane::Outcomes);
+        self.arrived(io, Lane::Messages);
+    }
+
     /// Its turn in the shard's round has come.
     pub(crate) fn run(&mut self, io: &mut Io) {
         self.live(|live| {
@@ -256,7 +262,7 @@ impl Live {
             cancels: BTreeMap::new(),
             received: HashMap::new(),
             followers: HashMap::new(),
-            entering: HashSet::new(),
+            entering: HashMap::new(),
             ended: 0,
             asking: 0,
             blocked: false,
@@ -434,15 +440,14 @@ impl Live {
         match &delivery.content {
             Some(content) if content.is_generated => self.admit(io, delivery),
             _ => {
-                let entering = self.entering.contains(&delivery.id);
                 let running = self.running.as_ref().is_some_and(|running| running.message_id() == &delivery.id);
-                if entering && !running {
-                    // It is on its way; by the next event it will be known.
-                    io.local.push_back(Event::Deliver(delivery));
+                if !running && let Some(waiting) = self.entering.get_mut(&delivery.id) {
+                    // Soon it will be known.
+                    waiting.push(delivery);
                     return;
                 }
                 let (mailbox, actor) = (io.context.storage.mailbox.clone(), self.address.clone());
-                self.entering.insert(delivery.id.clone());
+                self.entering.entry(delivery.id.clone()).or_default();
                 let asked_at = self.ended;
                 self.ask(io, async move {
                     let status = mailbox.status(&actor, &delivery.id).await;
@@ -459,7 +464,7 @@ impl Live {
         status: Result<Option<MessageStatus>, StoreError>,
         asked_at: u64,
     ) {
-        self.entering.remove(&delivery.id);
+        self.entered(io, &delivery.id);
         if asked_at != self.ended && !matches!(&status, Ok(Some(status)) if status.ended.is_some()) {
             // Its turn may have ended since the store was asked.
             self.deliver(io, delivery);
@@ -482,6 +487,12 @@ impl Live {
             Ok(None) if delivery.content.is_some() => self.admit(io, delivery),
             Ok(None) => delivery.responders.fail(SendError::UnknownMessage(self.address.clone())),
         }
+    }
+
+    /// The store knows about this id, or has refused it. What waited for that has its turn after this event.
+    fn entered(&mut self, io: &mut Io, id: &MessageId) {
+        let waiting = self.entering.remove(id).unwrap_or_default();
+        io.local.extend(waiting.into_iter().map(Event::Deliver));
     }
 
     /// A message whose id was used before: the same one again, or a mistake.
@@ -551,7 +562,7 @@ impl Live {
             self.go_on(io);
             return;
         }
-        self.entering.insert(id.clone());
+        self.entering.entry(id.clone()).or_default();
         let new = NewMessage { id: id.clone(), body_digest: body_digest(&message.body), payload };
         let mailbox = io.context.storage.mailbox.clone();
         let content = Some(Content { message, is_generated });
@@ -563,7 +574,7 @@ impl Live {
     }
 
     fn enqueued(&mut self, io: &mut Io, delivery: Box<Delivery>, result: Result<Enqueued, EnqueueError>) {
-        self.entering.remove(&delivery.id);
+        self.entered(io, &delivery.id);
         match result {
             Ok(Enqueued::At(position)) => {
                 let Delivery { address, id, mut responders, .. } = *delivery;
@@ -581,7 +592,11 @@ impl Live {
             Err(EnqueueError::Full { waiting, limit }) => {
                 delivery.responders.fail(SendError::MailboxFull { waiting, limit })
             }
-            Err(EnqueueError::Store(error)) => delivery.responders.fail(SendError::Store(error.to_string())),
+            Err(EnqueueError::Store(error)) => {
+                // It may be in the mailbox, and its client may never ask again.
+                io.context.doubts.raise();
+                delivery.responders.fail(SendError::Store(error.to_string()));
+            }
         }
     }
 

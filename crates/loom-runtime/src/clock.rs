@@ -2,13 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-/// Where the runtime reads time.
+use futures::future::BoxFuture;
+
+/// Where the runtime reads time, and how it waits for it to pass.
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
 
     /// Time since some fixed point, never going back; for measuring and ageing.
     fn elapsed(&self) -> Duration;
+
+    /// Completes when this much of [`Clock::elapsed`] has passed.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
 /// The system's clock.
@@ -33,5 +38,10 @@ impl Clock for SystemClock {
 
     fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        // Made when it is first polled: only then it needs tokio's timers.
+        Box::pin(async move { tokio::time::sleep(duration).await })
     }
 }

@@ -16,9 +16,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    DeployError, Metrics, OsSalts, activity,
+    DeployError, Metrics, SaltSources, activity,
     deployments::Deployments,
     load,
+    lookout::Doubts,
     modules::Modules,
     shard::{Content, Delivery, Event, Responders, shard_of},
 };
@@ -37,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) deployments: Arc<Deployments>,
     pub(crate) modules: Arc<Modules>,
     pub(crate) metrics: Metrics,
+    pub(crate) salts: SaltSources,
+    pub(crate) doubts: Doubts,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
 }
@@ -259,7 +262,7 @@ impl Handle {
             });
         }
         let is_generated = options.id.is_none();
-        let id = options.id.unwrap_or_else(random_id);
+        let id = options.id.unwrap_or_else(|| self.random_id());
         let message = Message::of_client(id.clone(), to.clone(), body.to_owned());
         let content = Content { message, is_generated };
         self.inner.metrics.messages.inc();
@@ -286,6 +289,13 @@ impl Handle {
         let delivery = Delivery { address: to.clone(), id: id.clone(), content, responders };
         self.tell(to, Event::Deliver(Box::new(delivery))).map_err(|()| SendError::Stopping)?;
         Ok(Ticket { id, accepted, settled })
+    }
+
+    fn random_id(&self) -> MessageId {
+        let mut raw = [0u8; 15];
+        (self.inner.salts)().fill(&mut raw);
+        let text = format!("m-{}", data_encoding::BASE32_NOPAD.encode(&raw).to_ascii_lowercase());
+        text.parse().expect("letters and digits")
     }
 
     fn tell(&self, actor: &ActorAddress, event: Event) -> Result<(), ()> {
@@ -394,9 +404,13 @@ impl Handle {
         if let Ok(value) = result {
             check_json(value).map_err(ResolvePromiseError::Value)?;
         }
-        let outcome = Outcome::seal(result, &mut OsSalts::default());
+        let outcome = Outcome::seal(result, &mut *(self.inner.salts)());
         let payload = outcome.payload().clone();
-        let actor = self.inner.storage.mailbox.resolve(token, outcome.resolution(), payload).await?;
+        let resolved = self.inner.storage.mailbox.resolve(token, outcome.resolution(), payload).await;
+        if matches!(resolved, Err(ResolveError::Unavailable(_))) {
+            self.inner.doubts.raise();
+        }
+        let actor = resolved?;
         // If the shard is gone, the outcome waits in the mailbox for the next start.
         let _ = self.tell(&actor, Event::Arrived(actor.clone(), loom_storage::Lane::Outcomes));
         Ok(actor)
@@ -461,13 +475,6 @@ fn check_json(text: &str) -> Result<&str, SendError> {
     }
     let checked = serde_json::from_str::<&serde_json::value::RawValue>(text).map(|value| value.get());
     checked.map_err(|error| SendError::NotJson(error.to_string()))
-}
-
-fn random_id() -> MessageId {
-    let mut raw = [0u8; 15];
-    loom_types::SaltSource::fill(&mut OsSalts::default(), &mut raw);
-    let text = format!("m-{}", data_encoding::BASE32_NOPAD.encode(&raw).to_ascii_lowercase());
-    text.parse().expect("letters and digits")
 }
 
 /// The answer to a client's message that the entry at `seq` gives: the turn's end, or a `reply` inside it.

@@ -26,7 +26,9 @@ mod clock;
 mod control;
 mod deployments;
 mod handle;
+mod host;
 mod load;
+mod lookout;
 mod metrics;
 mod modules;
 mod runtime;
@@ -44,9 +46,10 @@ pub use self::{
         ActorView, Handle, Journaled, MessageView, ReadError, RedeliverError, ResolvePromiseError, SendError,
         SendOptions, Settled, Stage, Ticket, WaitingOn,
     },
+    host::{BlockingWork, Host},
     metrics::Metrics,
-    runtime::{Runtime, StartError},
-    salts::OsSalts,
+    runtime::{Assembly, Runtime, StartError},
+    salts::{OsSalts, SaltSources},
     settings::Settings,
 };
 pub(crate) use control::ControlRequest;

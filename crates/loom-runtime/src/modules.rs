@@ -11,7 +11,7 @@ use loom_types::Cid;
 use lru::LruCache;
 use tokio::sync::OnceCell;
 
-use crate::Metrics;
+use crate::{BlockingWork, Metrics};
 
 /// A module, or why it can never run.
 pub(crate) type Loaded = Result<Arc<dyn Module>, Failure>;
@@ -20,6 +20,7 @@ pub(crate) type Loaded = Result<Arc<dyn Module>, Failure>;
 pub(crate) struct Modules {
     sandbox: Arc<dyn Sandbox>,
     blobs: Arc<dyn Blobs>,
+    blocking: BlockingWork,
     bytes_max: u64,
     cache: Mutex<Cache>,
     /// Loads under way, so that a hundred turns waiting for one module compile it once.
@@ -33,9 +34,15 @@ struct Cache {
 }
 
 impl Modules {
-    pub(crate) fn new(sandbox: Arc<dyn Sandbox>, blobs: Arc<dyn Blobs>, bytes_max: u64, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        sandbox: Arc<dyn Sandbox>,
+        blobs: Arc<dyn Blobs>,
+        blocking: BlockingWork,
+        bytes_max: u64,
+        metrics: Metrics,
+    ) -> Self {
         let cache = Mutex::new(Cache { modules: LruCache::unbounded(), bytes: 0 });
-        Self { sandbox, blobs, bytes_max, cache, loading: Mutex::default(), metrics }
+        Self { sandbox, blobs, blocking, bytes_max, cache, loading: Mutex::default(), metrics }
     }
 
     pub(crate) fn sandbox(&self) -> &Arc<dyn Sandbox> {
@@ -64,7 +71,10 @@ impl Modules {
     async fn compile(&self, cid: Cid) -> Result<Loaded, HostFault> {
         let bytes = self.blobs.get(cid).await.map_err(|error| unavailable(cid, &error))?;
         let sandbox = self.sandbox.clone();
-        let compiled = tokio::task::spawn_blocking(move || sandbox.compile(cid, &bytes)).await;
+        let compiled = match self.blocking {
+            BlockingWork::OnThreads => tokio::task::spawn_blocking(move || sandbox.compile(cid, &bytes)).await,
+            BlockingWork::InPlace => Ok(sandbox.compile(cid, &bytes)),
+        };
         let loaded = compiled.map_err(|error| HostFault::Host(format!("compiling {cid}: {error}")))??;
         self.metrics.module_loads.inc();
         self.keep(cid, loaded.clone());

@@ -2,22 +2,21 @@
 
 use std::{collections::HashMap, sync::Arc, thread::JoinHandle};
 
+use futures::{FutureExt as _, future::BoxFuture};
 use loom_machine::Sandbox;
 use loom_storage::{Storage, StoreError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Clock, DeployError, Handle, Metrics, Settings,
+    Clock, DeployError, Handle, Host, Metrics, Settings,
     deployments::Deployments,
     handle::Inner,
+    lookout::{Doubts, Lookout},
     modules::Modules,
-    shard::{Context, Event, Shard, shard_of},
+    shard::{Context, Shard},
     timers::{Alarm, TimerService},
 };
-
-/// Actors woken at once after a start.
-const WAKE_PAGE: usize = 500;
 
 /// Why a runtime could not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +30,68 @@ pub enum StartError {
     /// A thread could not be made.
     #[error("cannot start a shard's thread")]
     Thread(#[from] std::io::Error),
+}
+
+/// A node's parts, for whoever drives them: threads in [`Runtime::start`], one executor in a simulation.
+pub struct Assembly {
+    /// What can be asked of the node.
+    pub handle: Handle,
+    /// The shards, each for a thread of its own. They run until told to stop.
+    pub shards: Vec<BoxFuture<'static, ()>>,
+    /// What else runs beside them.
+    pub services: Vec<BoxFuture<'static, ()>>,
+}
+
+impl Assembly {
+    /// Puts a node together. Nothing of it runs yet; everything ends when `stop` is cancelled.
+    pub async fn new(
+        settings: Settings,
+        storage: Storage,
+        sandbox: Arc<dyn Sandbox>,
+        host: Host,
+        stop: CancellationToken,
+    ) -> Result<Self, StartError> {
+        let metrics = Metrics::default();
+        let (blobs, cache_bytes) = (storage.blobs.clone(), settings.module_cache_bytes);
+        let modules = Arc::new(Modules::new(sandbox, blobs, host.blocking, cache_bytes, metrics.clone()));
+        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), host.clock.clone()));
+        deployments.restore().await?;
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
+        let (alarm, doubts) = (Alarm::default(), Doubts::default());
+        let requests_max = settings.requests_max;
+        let context = Arc::new(Context {
+            settings,
+            storage: storage.clone(),
+            deployments: deployments.clone(),
+            modules: modules.clone(),
+            clock: host.clock.clone(),
+            salts: host.salts.clone(),
+            metrics: metrics.clone(),
+            shards: senders.clone(),
+            alarm: alarm.clone(),
+            doubts: doubts.clone(),
+        });
+        let shard = |events| Shard::new(context.clone(), events).run(stop.clone()).boxed();
+        let shards = receivers.into_iter().map(shard).collect();
+        let timers = TimerService {
+            storage: storage.clone(),
+            clock: host.clock.clone(),
+            shards: senders.clone(),
+            alarm,
+            doubts: doubts.clone(),
+            metrics: metrics.clone(),
+            told: HashMap::new(),
+        };
+        let (clock, shards_again, again) = (host.clock, senders.clone(), doubts.clone());
+        let lookout = Lookout { storage: storage.clone(), clock, shards: shards_again, doubts: again };
+        let services = vec![timers.run(stop.clone()).boxed(), lookout.run(stop).boxed()];
+        let requests = Arc::new(Semaphore::new(requests_max));
+        let salts = host.salts;
+        let inner =
+            Inner { shards: senders, storage, deployments, modules, metrics, salts, doubts, requests, requests_max };
+        Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
+    }
 }
 
 /// A running node.
@@ -49,48 +110,20 @@ impl Runtime {
         sandbox: Arc<dyn Sandbox>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let metrics = Metrics::default();
-        let modules =
-            Arc::new(Modules::new(sandbox, storage.blobs.clone(), settings.module_cache_bytes, metrics.clone()));
-        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), clock.clone()));
-        deployments.restore().await?;
-        let (senders, receivers): (Vec<_>, Vec<_>) =
-            (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
-        let alarm = Alarm::default();
-        let requests_max = settings.requests_max;
-        let context = Arc::new(Context {
-            settings,
-            storage: storage.clone(),
-            deployments: deployments.clone(),
-            modules: modules.clone(),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-            shards: senders.clone(),
-            alarm: alarm.clone(),
-        });
         let stop = CancellationToken::new();
+        let assembly = Assembly::new(settings, storage, sandbox, Host::real(clock), stop.clone()).await?;
         let mut shards = Vec::new();
-        for (n, events) in receivers.into_iter().enumerate() {
-            let (context, stop) = (context.clone(), stop.clone());
+        for (n, shard) in assembly.shards.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-            let run = move || runtime.block_on(Shard::new(context, events).run(stop));
+            let run = move || runtime.block_on(shard);
             shards.push(std::thread::Builder::new().name(format!("loom-shard-{n}")).spawn(run)?);
         }
         let tasks = TaskTracker::new();
-        let timers = TimerService {
-            storage: storage.clone(),
-            clock,
-            shards: senders.clone(),
-            alarm,
-            metrics: metrics.clone(),
-            told: HashMap::new(),
-        };
-        tasks.spawn(timers.run(stop.clone()));
-        tasks.spawn(wake_all(storage.clone(), senders.clone(), stop.clone()));
+        for service in assembly.services {
+            tasks.spawn(service);
+        }
         tasks.close();
-        let requests = Arc::new(Semaphore::new(requests_max));
-        let inner = Inner { shards: senders, storage, deployments, modules, metrics, requests, requests_max };
-        Ok(Self { handle: Handle { inner: Arc::new(inner) }, stop, shards, tasks })
+        Ok(Self { handle: assembly.handle, stop, shards, tasks })
     }
 
     /// What can be asked of the node.
@@ -111,29 +144,5 @@ impl Runtime {
         };
         // Joining blocks, and the shards' futures may need this runtime's threads.
         let _ = tokio::task::spawn_blocking(join).await;
-    }
-}
-
-/// Wakes every actor that has something to do.
-async fn wake_all(storage: Storage, shards: Vec<mpsc::UnboundedSender<Event>>, stop: CancellationToken) {
-    let mut after = None;
-    while !stop.is_cancelled() {
-        match storage.mailbox.ready(after.as_ref(), WAKE_PAGE).await {
-            Ok(page) => {
-                let is_last = page.len() < WAKE_PAGE;
-                after = page.last().cloned();
-                for actor in page {
-                    // A stopped shard needs no waking.
-                    let _ = shards[shard_of(&actor, shards.len())].send(Event::Wake(actor));
-                }
-                if is_last {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "looking for unfinished work");
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            }
-        }
     }
 }

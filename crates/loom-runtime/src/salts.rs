@@ -1,6 +1,11 @@
 //! Salts from the operating system, drawn in batches.
 
+use std::sync::Arc;
+
 use loom_types::SaltSource;
+
+/// Gives each part of a node that seals payloads a source of its own.
+pub type SaltSources = Arc<dyn Fn() -> Box<dyn SaltSource + Send> + Send + Sync>;
 
 /// Bytes drawn at once: a system call per salt would cost more than the salt.
 const BATCH: usize = 4096;
@@ -9,6 +14,13 @@ const BATCH: usize = 4096;
 pub struct OsSalts {
     buffer: [u8; BATCH],
     used: usize,
+}
+
+impl OsSalts {
+    /// Sources for a real node.
+    pub fn sources() -> SaltSources {
+        Arc::new(|| Box::new(Self::default()))
+    }
 }
 
 impl Default for OsSalts {

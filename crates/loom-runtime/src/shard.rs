@@ -18,7 +18,7 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use loom_machine::{Failure, HostFault, Message};
 use loom_storage::{Arrival, CommitError, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, Storage, StoreError};
-use loom_types::{ActorAddress, MessageId, StepRef, TurnNumber};
+use loom_types::{ActorAddress, MessageId, SaltSource, StepRef, TurnNumber};
 use lru::LruCache;
 use tokio::sync::{
     OwnedSemaphorePermit,
@@ -28,16 +28,19 @@ use tokio::sync::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Clock, ControlError, ControlRequest, Metrics, OsSalts, SendError, Settings, Settled,
+    Clock, ControlError, ControlRequest, Metrics, SaltSources, SendError, Settings, Settled,
     activity::{ActivityRun, Attempted, Job, Sliced},
     cell::Cell,
     deployments::Deployments,
     handle::LiveView,
     load::{LoadError, LoadedActor},
+    lookout::Doubts,
     modules::Modules,
     timers::Alarm,
 };
 
+/// How often waiting guests are looked at for having waited too long.
+const AGEING: Duration = Duration::from_secs(1);
 /// Events taken before runnable guests get their slice again.
 const EVENTS_PER_ROUND: usize = 64;
 
@@ -176,9 +179,11 @@ pub(crate) struct Context {
     pub(crate) deployments: Arc<Deployments>,
     pub(crate) modules: Arc<Modules>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) salts: SaltSources,
     pub(crate) metrics: Metrics,
     pub(crate) shards: Vec<UnboundedSender<Event>>,
     pub(crate) alarm: Alarm,
+    pub(crate) doubts: Doubts,
 }
 
 impl Context {
@@ -191,7 +196,7 @@ impl Context {
 /// What a cell can reach of its shard.
 pub(crate) struct Io {
     pub(crate) context: Arc<Context>,
-    pub(crate) salts: OsSalts,
+    pub(crate) salts: Box<dyn SaltSource + Send>,
     pub(crate) local: VecDeque<Event>,
     pub(crate) runnable: VecDeque<ActorAddress>,
     /// Waiting guests in memory, by when they began to wait.
@@ -244,8 +249,8 @@ impl Shard {
         let resident_max = context.settings.resident_instances_max.div_ceil(shards);
         let idle_max = context.settings.actors_cached_max.div_ceil(shards);
         let io = Io {
+            salts: (context.salts)(),
             context,
-            salts: OsSalts::default(),
             local: VecDeque::new(),
             runnable: VecDeque::new(),
             resident: LruCache::unbounded(),
@@ -269,23 +274,28 @@ impl Shard {
 
     /// Runs until told to stop, and then until what was committed is durable.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut ageing = tokio::time::interval(Duration::from_secs(1));
-        ageing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let clock = self.io.context.clock.clone();
+        let mut ageing = clock.sleep(AGEING);
         while !stop.is_cancelled() {
             if self.has_work() {
                 self.round();
                 // Let the clock, the signal and finished futures in.
                 tokio::task::yield_now().await;
-                while let Some(Some(event)) = self.io.futures.next().now_or_never() {
-                    self.handle(event);
+            } else {
+                // Without a random choice among what is ready: a simulation has to repeat it.
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    Some(event) = self.events.recv() => self.handle(event),
+                    Some(event) = self.io.futures.next() => self.handle(event),
+                    () = &mut ageing => {
+                        self.age();
+                        ageing = clock.sleep(AGEING);
+                    }
                 }
-                continue;
             }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                Some(event) = self.events.recv() => self.handle(event),
-                Some(event) = self.io.futures.next() => self.handle(event),
-                _ = ageing.tick() => self.age(),
+            while let Some(Some(event)) = self.io.futures.next().now_or_never() {
+                self.handle(event);
             }
         }
         self.drain().await;
@@ -342,14 +352,17 @@ impl Shard {
                 let actor = delivery.address.clone();
                 self.with_loaded(&actor, |cell, io| cell.control(io, delivery));
             }
-            Event::Wake(actor) => self.with_loaded(&actor, Cell::wake),
+            // One that is loaded for this has just read its mailbox.
+            Event::Wake(actor) if !self.cells.contains_key(&actor) => self.with_loaded(&actor, Cell::wake),
+            Event::Wake(actor) => self.with_loaded(&actor, Cell::look),
             Event::Arrived(actor, lane) => self.with_loaded(&actor, move |cell, io| cell.arrived(io, lane)),
             Event::Timer(timer) => {
                 let actor = timer.actor.clone();
                 self.with_loaded(&actor, move |cell, io| cell.timer(io, &timer));
             }
             Event::Deployed => {
-                let actors: Vec<_> = self.cells.keys().cloned().collect();
+                let mut actors: Vec<_> = self.cells.keys().cloned().collect();
+                actors.sort();
                 for actor in actors {
                     self.with_cell(&actor, |cell, io| cell.run(io));
                 }
@@ -368,6 +381,12 @@ impl Shard {
                 self.with_loaded(&actor, |cell, io| cell.activity_done(io, *job, attempted));
             }
             Event::Cell { actor, generation, result } => {
+                let is_loaded = matches!(&result, CellResult::Loaded(loaded) if loaded.is_ok());
+                if is_loaded && self.setbacks.contains_key(&actor) {
+                    // A commit of its may have happened, and nobody told those it was meant for. From now on
+                    // none can happen any more: whoever holds an older token is fenced.
+                    self.io.context.doubts.raise();
+                }
                 if self.cells.get(&actor).is_some_and(|cell| cell.generation() == generation) {
                     self.with_cell(&actor, |cell, io| cell.result(io, result));
                 }
@@ -384,8 +403,9 @@ impl Shard {
             // Whatever it was doing is in the store; go on from there after a moment.
             let wake = Event::Wake(actor.clone());
             let pause = self.pause(actor);
+            let pause = self.io.context.clock.sleep(pause);
             self.io.later(async move {
-                tokio::time::sleep(pause).await;
+                pause.await;
                 wake
             });
             return;

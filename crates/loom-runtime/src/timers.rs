@@ -4,7 +4,7 @@
 //! again after a while, and a shard ignores what it already dealt with.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Clock, Metrics,
+    lookout::Doubts,
     shard::{Event, shard_of},
 };
 
@@ -56,6 +57,7 @@ pub(crate) struct TimerService {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shards: Vec<UnboundedSender<Event>>,
     pub(crate) alarm: Alarm,
+    pub(crate) doubts: Doubts,
     pub(crate) metrics: Metrics,
     pub(crate) told: HashMap<DueTimer, Duration>,
 }
@@ -68,13 +70,16 @@ impl TimerService {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(%error, "reading timers");
+                    // Delayed messages may have been moved into mailboxes.
+                    self.doubts.raise();
                     Duration::from_secs(1)
                 }
             };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = self.alarm.notify.notified() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = self.clock.sleep(pause) => {}
             }
         }
     }
@@ -86,11 +91,15 @@ impl TimerService {
         self.alarm.earliest_ms.store(u64::MAX, Ordering::Relaxed);
         let elapsed = self.clock.elapsed();
         self.told.retain(|_, told| elapsed < *told + TELL_AGAIN);
-        let due = self.storage.timers.due(now_ms, BATCH).await?;
-        let full = due.len() == BATCH;
+        // What was told and is not dealt with yet comes first; it must not hide what is due besides.
+        let limit = BATCH + self.told.len();
+        let due = self.storage.timers.due(now_ms, limit).await?;
+        let full = due.len() == limit;
         let mut news = false;
         for timer in due {
-            if self.told.insert(timer.clone(), elapsed).is_none() {
+            // The time of the first telling stays, or it would never be told again.
+            if let Entry::Vacant(told) = self.told.entry(timer.clone()) {
+                told.insert(elapsed);
                 news = true;
                 self.metrics.timers_fired.inc();
                 self.tell(Event::Timer(timer));

@@ -33,6 +33,12 @@ pub trait SaltSource {
     fn fill(&mut self, bytes: &mut [u8]);
 }
 
+impl<T: SaltSource + ?Sized> SaltSource for Box<T> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        (**self).fill(bytes);
+    }
+}
+
 /// A salted value and the block it is stored in. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {

@@ -26,9 +26,10 @@ pub(crate) struct InFlight {
     ended: Option<bool>,
     controlled: Vec<ControlResponder>,
     settle: Vec<(Responders, Settled)>,
-    accept: bool,
+    /// The turn whose message is durable with this commit; by then another may run.
+    accept: Option<TurnNumber>,
     wake: Vec<(ActorAddress, Lane)>,
-    activities: Vec<u32>,
+    activities: Vec<StepRef>,
     jobs: Vec<Job>,
     alarm_ms: Option<u64>,
     dead_letters: Vec<NewDeadLetter>,
@@ -83,7 +84,8 @@ impl Live {
         let opening = if running.is_recorded { None } else { running.admission.clone() };
         running.is_recorded = true;
         let admissions = opening.into_iter().chain(running.admitted.drain(..)).collect();
-        let in_flight = InFlight { accept: true, admissions, ..InFlight::default() };
+        let accept = Some(running.turn.opening().turn);
+        let in_flight = InFlight { accept, admissions, ..InFlight::default() };
         let open_turn = Some(running.started_seq);
         let needs_worker = running.needs_worker();
         self.hand_in(
@@ -198,7 +200,7 @@ impl Live {
         let next = turn.take_pending();
         let started_seq = SequenceNumber(self.chain.next_seq.0 + pending.entries.len() as u64);
         let admission = running.admission.map(|admission| Admission { turn: self.turn, ..admission });
-        in_flight.accept = true;
+        in_flight.accept = Some(self.turn);
         in_flight.admissions.extend(admission.clone());
         let elapsed = io.context.clock.elapsed();
         let mut successor = super::Running::new(turn, started_seq, admission, running.responders, elapsed);
@@ -375,7 +377,7 @@ impl Live {
                 if self.is_pure_activity(n) {
                     self.start_activity(io, n, 1);
                 } else {
-                    in_flight.activities.push(n);
+                    in_flight.activities.push(step(n));
                 }
             }
         }
@@ -422,9 +424,7 @@ impl Live {
             responders.settle(settled);
         }
         in_flight.controlled.into_iter().for_each(ControlResponder::done);
-        if in_flight.accept
-            && let Some(running) = self.running.as_mut()
-        {
+        if let Some(running) = self.running.as_mut().filter(|running| in_flight.accept == Some(running.number())) {
             running.responders.iter_mut().for_each(Responders::accept);
         }
         for (actor, lane) in in_flight.wake {
@@ -433,8 +433,11 @@ impl Live {
         if let Some(due_ms) = in_flight.alarm_ms {
             io.context.alarm.set(due_ms);
         }
-        for n in in_flight.activities {
-            self.start_activity(io, n, 1);
+        for step in in_flight.activities {
+            // The turn that asked for it may be over; then nobody wants it any more, least of all another turn.
+            if self.running.as_ref().is_some_and(|running| running.number() == step.turn) {
+                self.start_activity(io, step.n, 1);
+            }
         }
         for job in in_flight.jobs {
             io.run_activity(job);

@@ -110,9 +110,8 @@ impl Live {
         }
         running.interrupt();
         // Activities of forgotten steps go on, and their results are ignored.
-        let outstanding = |n: &u32| running.turn.outstanding_work(*n).is_some();
-        let kept = running.jobs.iter().copied().filter(outstanding).collect();
-        running.jobs = kept;
+        let turn = &running.turn;
+        running.jobs.retain(|n, _| turn.outstanding_work(*n).is_some());
         running.phase = Phase::Ready;
         self.flush_now(io);
         self.when_controlled(responder);

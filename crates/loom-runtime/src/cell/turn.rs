@@ -1,6 +1,6 @@
 //! The turn that runs: driving its guest, taking outcomes, ending it.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use loom_machine::{
     Ambient, Completion, Failure, Guest, HostFault, Message, Module, Opening, Outcome, Progress, Reaction, Task, Turn,
@@ -41,8 +41,8 @@ pub(crate) struct Running {
     pub(crate) stopping: Option<Stopping>,
     /// Timer rows that the next commit changes beyond what the turn says.
     pub(crate) books: Vec<TimerWrite>,
-    /// Activities under way, by step.
-    pub(crate) jobs: HashSet<u32>,
+    /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
+    pub(crate) jobs: HashMap<u32, u32>,
     pub(crate) started_at: Duration,
     /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
     module: Option<Arc<dyn Module>>,
@@ -98,13 +98,17 @@ impl Running {
             admitted: Vec::new(),
             stopping: None,
             books: Vec::new(),
-            jobs: HashSet::new(),
+            jobs: HashMap::new(),
             started_at,
             module: None,
             guest: None,
             inner: None,
             faults: 0,
         }
+    }
+
+    pub(crate) fn number(&self) -> TurnNumber {
+        self.turn.opening().turn
     }
 
     pub(crate) fn message_id(&self) -> &MessageId {
@@ -524,8 +528,9 @@ impl Live {
         let settings = &io.context.settings;
         let factor = 1u32 << (running.faults - 1).min(16);
         let pause = settings.fault_backoff_min.saturating_mul(factor).min(settings.fault_backoff_max);
+        let pause = io.context.clock.sleep(pause);
         self.background(io, async move {
-            tokio::time::sleep(pause).await;
+            pause.await;
             CellResult::Retry
         });
     }
@@ -599,7 +604,7 @@ impl Live {
                 let completion = running.turn.expire(n, &mut ambient);
                 self.completed(io, completion);
             }
-            Some(Work::Activity { .. }) if running.jobs.contains(&n) => {}
+            Some(Work::Activity { .. }) if running.jobs.contains_key(&n) => {}
             Some(Work::Activity { .. }) => self.start_activity(io, n, timer.attempts + 1),
             Some(Work::Promise { .. }) | None => {
                 self.keep_books(io, Vec::new(), vec![TimerWrite::Clear { step: timer.step }]);
@@ -652,12 +657,14 @@ impl Live {
         if attempt > retry.attempts_max {
             let text = format!("the node stopped during the last of {} attempts", retry.attempts_max);
             let outcome = Outcome::seal(Err(&Failure::new("interrupted", text)), &mut io.salts);
+            running.books.push(TimerWrite::Clear { step });
             self.complete(io, n, outcome, retry.attempts_max, "");
             return;
         }
-        if !running.jobs.insert(n) {
+        if running.jobs.contains_key(&n) {
             return;
         }
+        running.jobs.insert(n, attempt);
         let job = Job { address: self.address.clone(), step, attempt, spec, input };
         if attempt > 1 && job.spec.is_effectful() {
             io.context.metrics.activity_retries.inc();
@@ -702,18 +709,19 @@ impl Live {
         };
         let n = job.step.n;
         let Some(Work::Activity { retry, .. }) = running.turn.outstanding_work(n).cloned() else { return };
-        if !running.jobs.remove(&n) {
+        if running.jobs.get(&n) != Some(&job.attempt) {
             return;
         }
+        running.jobs.remove(&n);
         match attempted {
             Err(fault) => {
                 tracing::warn!(actor = %self.address, step = %job.step, %fault, "activity abandoned, trying again");
                 io.context.metrics.host_faults.inc();
-                running.jobs.insert(n);
+                running.jobs.insert(n, job.attempt);
                 let (step, attempt) = (job.step, job.attempt);
-                let pause = io.context.settings.fault_backoff_min;
+                let pause = io.context.clock.sleep(io.context.settings.fault_backoff_min);
                 self.background(io, async move {
-                    tokio::time::sleep(pause).await;
+                    pause.await;
                     CellResult::RetryActivity { step, attempt }
                 });
             }
@@ -738,8 +746,10 @@ impl Live {
         let Some(running) = self.running.as_mut().filter(|running| running.turn.opening().turn == step.turn) else {
             return;
         };
-        running.jobs.remove(&step.n);
-        self.start_activity(io, step.n, attempt);
+        if running.jobs.get(&step.n) == Some(&attempt) {
+            running.jobs.remove(&step.n);
+            self.start_activity(io, step.n, attempt);
+        }
     }
 }
 

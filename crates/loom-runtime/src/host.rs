@@ -1,0 +1,35 @@
+//! What a node takes from the machine it runs on.
+//!
+//! Everything that two runs of the same node could find different comes in here, so that a simulation can
+//! decide it: time, randomness, and on which threads work is done.
+
+use std::sync::Arc;
+
+use crate::{Clock, OsSalts, SaltSources};
+
+/// What a node takes from the machine it runs on. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for salts, seeds, tokens and generated ids.
+    pub salts: SaltSources,
+    /// Where work is done that takes long.
+    pub blocking: BlockingWork,
+}
+
+impl Host {
+    /// A real machine, with this clock.
+    pub fn real(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, salts: OsSalts::sources(), blocking: BlockingWork::OnThreads }
+    }
+}
+
+/// Where work is done that may take seconds, such as compiling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockingWork {
+    /// On tokio's threads for it.
+    OnThreads,
+    /// Right where it is asked for; for a simulation, which has one thread and no tokio.
+    InPlace,
+}

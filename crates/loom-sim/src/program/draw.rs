@@ -1,0 +1,85 @@
+//! Programs by chance.
+
+use crate::{
+    program::{ActorName, Ending, Mode, Op, Program},
+    random::Random,
+};
+
+/// Names of numbers in every actor's state; few, so that programs meet.
+const NAMES: [&str; 3] = ["a", "b", "c"];
+/// Programs within programs within programs.
+pub(crate) const DEPTH_MAX: u32 = 2;
+
+/// A program of a few operations.
+pub(crate) fn program(random: &mut Random, actors: &[ActorName], depth: u32) -> Program {
+    let length = random.between(1, 3 + 2 * u64::from(depth) + u64::from(depth == DEPTH_MAX));
+    let mut ops: Vec<_> = (0..length).map(|_| op(random, actors, depth)).collect();
+    if random.per_mille(500) {
+        ops.push(Op::Await { newest: 9, mode: Mode::All });
+    }
+    if random.per_mille(700) {
+        ops.push(add(random));
+    }
+    Program { ops }
+}
+
+fn add(random: &mut Random) -> Op {
+    Op::Add { name: (*random.pick(&NAMES)).to_owned(), amount: random.between(1, 100) as i64 - 20 }
+}
+
+fn ending(random: &mut Random) -> Ending {
+    *random.pick(&[Ending::Value, Ending::Value, Ending::Value, Ending::Failure, Ending::Trap])
+}
+
+/// Mostly a moment, sometimes long enough for others to age and to be dropped.
+fn pause_ms(random: &mut Random) -> u64 {
+    match random.below(10) {
+        0 => 0,
+        1..=7 => random.between(1, 200),
+        _ => random.between(200, 4000),
+    }
+}
+
+fn op(random: &mut Random, actors: &[ActorName], depth: u32) -> Op {
+    match random.below(100) {
+        0..=17 => add(random),
+        18..=19 => Op::Delete { name: (*random.pick(&NAMES)).to_owned() },
+        20..=23 => Op::Now,
+        24..=25 => Op::Random { bytes: random.between(0, 40) as u32 },
+        26..=27 => Op::Uuid,
+        28..=29 => Op::Log,
+        30..=37 => Op::Compute { value: random.below(1000), ending: ending(random), start: random.per_mille(500) },
+        38..=47 => Op::Effect { busy: busy(random), ending: ending(random), start: random.per_mille(500) },
+        48..=63 if depth > 0 => message(random, actors, depth),
+        48..=63 => add(random),
+        64..=67 => Op::Sleep { ms: pause_ms(random) },
+        68..=72 => Op::Timer { ms: pause_ms(random) },
+        73..=78 => Op::Promise,
+        79..=82 => Op::AwaitPromise,
+        83..=89 => {
+            let mode = *random.pick(&[Mode::All, Mode::Any]);
+            Op::Await { newest: random.between(1, 4) as usize, mode }
+        }
+        90..=92 => Op::Blob { text: format!("blob {}", random.below(5)) },
+        93 => Op::MissingBlob,
+        94 => Op::Nonsense,
+        95..=97 => Op::Yield,
+        98 => Op::Fail,
+        _ => Op::Trap,
+    }
+}
+
+/// Mostly none, sometimes more than the deployment tries.
+fn busy(random: &mut Random) -> u32 {
+    if random.per_mille(600) { 0 } else { random.between(1, 5) as u32 }
+}
+
+fn message(random: &mut Random, actors: &[ActorName], depth: u32) -> Op {
+    let to = random.pick(actors).clone();
+    let program = Box::new(program(random, actors, depth - 1));
+    if random.per_mille(500) {
+        let delay_ms = random.per_mille(300).then(|| pause_ms(random));
+        return Op::Send { to, program, delay_ms };
+    }
+    Op::Call { to, program, deadline_ms: random.between(50, 8000), start: random.per_mille(500) }
+}

@@ -1,0 +1,3 @@
+//! Simulated runs.
+
+mod seeds;
