@@ -9,6 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Clock, DeployError, Handle, Metrics, Settings,
+    audit::AuditLog,
     deployments::Deployments,
     handle::Inner,
     modules::Modules,
@@ -52,7 +53,8 @@ impl Runtime {
         let metrics = Metrics::default();
         let modules =
             Arc::new(Modules::new(sandbox, storage.blobs.clone(), settings.module_cache_bytes, metrics.clone()));
-        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), clock.clone()));
+        let audit = Arc::new(AuditLog::new(storage.clone(), clock.clone()));
+        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), clock.clone(), audit.clone()));
         deployments.restore().await?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
@@ -79,7 +81,7 @@ impl Runtime {
         let tasks = TaskTracker::new();
         let timers = TimerService {
             storage: storage.clone(),
-            clock,
+            clock: clock.clone(),
             shards: senders.clone(),
             alarm,
             metrics: metrics.clone(),
@@ -89,7 +91,8 @@ impl Runtime {
         tasks.spawn(wake_all(storage.clone(), senders.clone(), stop.clone()));
         tasks.close();
         let requests = Arc::new(Semaphore::new(requests_max));
-        let inner = Inner { shards: senders, storage, deployments, modules, metrics, requests, requests_max };
+        let inner =
+            Inner { shards: senders, storage, deployments, modules, metrics, clock, audit, requests, requests_max };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, stop, shards, tasks })
     }
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::Failure;
-use loom_runtime::{DeployError, ReadError, ResolvePromiseError, SendError};
+use loom_runtime::{AuditError, DeployError, ReadError, ResolvePromiseError, SendError};
 use loom_storage::{BlobError, ResolveError, StoreError};
 
 /// How long a client should wait before it tries again, in seconds.
@@ -170,6 +170,15 @@ impl From<BlobError> for Problem {
     }
 }
 
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(error) => error.into(),
+            AuditError::Commit(_) => Self::new("store-unavailable", error.to_string()),
+        }
+    }
+}
+
 impl From<DeployError> for Problem {
     fn from(error: DeployError) -> Self {
         let detail = error.to_string();
@@ -179,6 +188,8 @@ impl From<DeployError> for Problem {
             DeployError::UnusableModule { .. } => Self::new("unusable-module", detail),
             DeployError::Limits { .. } => Self::new("limits-too-high", detail),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
+            DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
+            DeployError::Audit(error) => error.into(),
             DeployError::Store(error) => error.into(),
             DeployError::Blob(error) => error.into(),
             DeployError::Host(_) => Self::new("internal", detail),
