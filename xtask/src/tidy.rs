@@ -38,6 +38,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("rusqlite", &["loom-store-sqlite"]),
     ("axum", &["loom-server"]),
     ("reqwest", &["loom-client"]),
+    ("rustls", &["loom-client", "loom-server"]),
 ];
 
 /// Checks everything and names all that is wrong.

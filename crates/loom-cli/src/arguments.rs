@@ -1,9 +1,13 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod node;
+mod token;
+
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::{node::NodeArguments, token::Token};
 use crate::target::TargetArguments;
 
 /// Durable WASM actors with a verifiable journal
@@ -20,6 +24,14 @@ pub struct Arguments {
 pub enum Command {
     /// Run a node on this machine, with its data in a folder
     Dev(Dev),
+    /// Run a node for others: tokens, TLS, a configuration file
+    Serve(Serve),
+    /// Show the node's configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Make, list and revoke the tokens by which a node knows its callers
+    #[command(subcommand)]
+    Token(Token),
     /// Upload the modules of DIR/loom.toml and activate the deployment
     Deploy(Deploy),
     /// Send a message to an actor and wait for the reply
@@ -52,25 +64,35 @@ pub enum Command {
 
 impl Command {
     pub(crate) fn is_server(&self) -> bool {
-        matches!(self, Command::Dev(_))
+        matches!(self, Command::Dev(_) | Command::Serve(_))
     }
 }
 
 /// `loom dev`
 #[derive(Debug, Args)]
 pub struct Dev {
-    /// Data folder; made if missing
-    #[arg(long, env = "LOOM_DATA", default_value = ".loom", value_name = "DIR")]
-    pub data: PathBuf,
-    /// Address to listen on (loopback only)
-    #[arg(long, env = "LOOM_LISTEN", default_value = "127.0.0.1:4100")]
-    pub listen: SocketAddr,
-    /// Waiting instances kept in memory; 0 replays every one that is needed again
-    #[arg(long, default_value_t = loom_runtime::Settings::default().resident_instances_max, value_name = "N")]
-    pub resident_instances_max: usize,
-    /// Threads that run actors [default: one per core]
-    #[arg(long, value_name = "N")]
-    pub shards: Option<usize>,
+    #[command(flatten)]
+    pub node: NodeArguments,
+}
+
+/// `loom serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub node: NodeArguments,
+}
+
+/// `loom config`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print every setting of a node, its value, and where that is from
+    Show {
+        #[command(flatten)]
+        node: NodeArguments,
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `loom deploy`
@@ -319,4 +341,14 @@ pub struct LoanReview {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_can_be_parsed() {
+        super::Arguments::command().debug_assert();
+    }
 }

@@ -11,19 +11,17 @@ mod error;
 mod manifest;
 mod node;
 mod output;
+mod settings;
 mod target;
 
 use std::process::ExitCode;
 
-pub use self::{
-    arguments::Arguments,
-    error::CliError,
-    node::{Node, NodeSettings},
-};
+pub use self::{arguments::Arguments, error::CliError, node::Node, settings::NodeSettings};
 
 /// Runs the program and says how it went.
 pub fn run(arguments: Arguments) -> ExitCode {
     output::start_logging(arguments.command.is_server());
+    loom_client::use_ring();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 
 /// Header with the message id that a client chose; sending again under it is safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Header with the namespace that a request is about; `default` without it.
+pub const NAMESPACE: &str = "loom-namespace";
 /// Header of a reply: the message's id.
 pub const MESSAGE_ID: &str = "loom-message-id";
 /// Header of a reply: the number of the turn that made it.

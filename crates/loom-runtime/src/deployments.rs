@@ -9,7 +9,11 @@ use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, Invalid
 use loom_storage::{ActiveDeployment, BlobError, Storage, StoreError};
 use loom_types::{ActorType, Cid, Namespace};
 
-use crate::{Clock, modules::Modules};
+use crate::{
+    AuditError, Clock,
+    audit::{AuditLog, NODE_NAMESPACE, RESERVED},
+    modules::Modules,
+};
 
 /// Why a deployment was not activated. Nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,15 @@ pub enum DeployError {
         /// Who runs it.
         owner: String,
     },
+    /// A name is the node's own.
+    #[error("{what} is reserved: nothing can be deployed in namespace '{NODE_NAMESPACE}', nor as '{RESERVED}…'")]
+    Reserved {
+        /// The name.
+        what: String,
+    },
+    /// The audit log could not be written, so nothing was done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -75,6 +88,7 @@ pub struct Deployments {
     storage: Storage,
     modules: Arc<Modules>,
     clock: Arc<dyn Clock>,
+    audit: Arc<AuditLog>,
     active: RwLock<Active>,
     /// Manifests by id, active or not. Few and small.
     manifests: Mutex<HashMap<Cid, Arc<Deployment>>>,
@@ -89,11 +103,12 @@ struct Active {
 }
 
 impl Deployments {
-    pub(crate) fn new(storage: Storage, modules: Arc<Modules>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(storage: Storage, modules: Arc<Modules>, clock: Arc<dyn Clock>, audit: Arc<AuditLog>) -> Self {
         Self {
             storage,
             modules,
             clock,
+            audit,
             active: RwLock::default(),
             manifests: Mutex::default(),
             activating: tokio::sync::Mutex::new(()),
@@ -109,16 +124,21 @@ impl Deployments {
         Ok(())
     }
 
-    /// Checks a manifest and makes it the active one of its name. The manifest's modules must be uploaded.
+    /// Checks a manifest and makes it the active one of its name. The manifest's modules must be uploaded. If it is
+    /// done for somebody, the audit log says so first.
     pub async fn activate(
         &self,
         namespace: &Namespace,
         deployment: Deployment,
+        by: Option<&str>,
     ) -> Result<ActiveDeployment, DeployError> {
         let _one_at_a_time = self.activating.lock().await;
         self.check(namespace, &deployment).await?;
         let cid = deployment.cid();
         self.storage.blobs.put(cid, deployment.encode().into()).await?;
+        if let Some(by) = by {
+            self.audit.record(namespace, &format!("deploy {} {cid}", deployment.name), by).await?;
+        }
         let active = ActiveDeployment {
             namespace: namespace.clone(),
             name: deployment.name.clone(),
@@ -131,7 +151,13 @@ impl Deployments {
     }
 
     async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {
+        if namespace.as_str() == NODE_NAMESPACE {
+            return Err(DeployError::Reserved { what: format!("namespace '{namespace}'") });
+        }
         for actor_type in deployment.actors.keys() {
+            if actor_type.starts_with(RESERVED) {
+                return Err(DeployError::Reserved { what: format!("actor type '{actor_type}'") });
+            }
             if let Some(target) = self.target(namespace.as_str(), actor_type)
                 && target.deployment.name != deployment.name
             {

@@ -16,7 +16,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    DeployError, Metrics, SaltSources, activity,
+    AuditError, Clock, DeployError, Metrics, SaltSources, activity,
+    audit::AuditLog,
     deployments::Deployments,
     load,
     lookout::Doubts,
@@ -40,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) salts: SaltSources,
     pub(crate) doubts: Doubts,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) audit: Arc<AuditLog>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
 }
@@ -416,14 +419,44 @@ impl Handle {
         Ok(actor)
     }
 
-    /// Checks and activates a deployment.
+    /// Checks and activates a deployment, for a program that embeds the runtime and answers to nobody.
     pub async fn deploy(&self, namespace: &Namespace, deployment: Deployment) -> Result<ActiveDeployment, DeployError> {
-        let active = self.inner.deployments.activate(namespace, deployment).await?;
+        self.activate(namespace, deployment, None).await
+    }
+
+    /// The same for somebody, whom the namespace's audit log names before anything changes.
+    pub async fn deploy_by(
+        &self,
+        namespace: &Namespace,
+        deployment: Deployment,
+        by: &str,
+    ) -> Result<ActiveDeployment, DeployError> {
+        self.activate(namespace, deployment, Some(by)).await
+    }
+
+    async fn activate(
+        &self,
+        namespace: &Namespace,
+        deployment: Deployment,
+        by: Option<&str>,
+    ) -> Result<ActiveDeployment, DeployError> {
+        let active = self.inner.deployments.activate(namespace, deployment, by).await?;
         for shard in &self.inner.shards {
             // A shard that has stopped reads the deployment when the node starts again.
             let _ = shard.send(Event::Deployed);
         }
         Ok(active)
+    }
+
+    /// Writes into the namespace's audit log what `by` is about to do to it. Durable when it returns; only then may
+    /// it be done.
+    pub async fn audit(&self, namespace: &Namespace, what: &str, by: &str) -> Result<(), AuditError> {
+        self.inner.audit.record(namespace, what, by).await
+    }
+
+    /// The node's time, in milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> u64 {
+        self.inner.clock.now_ms()
     }
 
     /// Active deployments of a namespace.

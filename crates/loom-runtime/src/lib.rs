@@ -19,6 +19,7 @@
 //! Start at [`Runtime::start`], then `shard.rs` and `cell.rs`.
 
 mod activity;
+mod audit;
 mod causes;
 mod cell;
 mod chain;
@@ -38,6 +39,7 @@ mod shard;
 mod timers;
 
 pub use self::{
+    audit::{AuditError, NODE_NAMESPACE, address as audit_address},
     causes::causes,
     clock::{Clock, SystemClock},
     control::ControlError,

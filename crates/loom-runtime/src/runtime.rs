@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Clock, DeployError, Handle, Host, Metrics, Settings,
+    audit::AuditLog,
     deployments::Deployments,
     handle::Inner,
     lookout::{Doubts, Lookout},
@@ -54,7 +55,9 @@ impl Assembly {
         let metrics = Metrics::default();
         let (blobs, cache_bytes) = (storage.blobs.clone(), settings.module_cache_bytes);
         let modules = Arc::new(Modules::new(sandbox, blobs, host.blocking, cache_bytes, metrics.clone()));
-        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), host.clock.clone()));
+        let clock = host.clock.clone();
+        let audit = Arc::new(AuditLog::new(storage.clone(), clock.clone()));
+        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), clock.clone(), audit.clone()));
         deployments.restore().await?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
@@ -83,13 +86,25 @@ impl Assembly {
             metrics: metrics.clone(),
             told: HashMap::new(),
         };
-        let (clock, shards_again, again) = (host.clock, senders.clone(), doubts.clone());
-        let lookout = Lookout { storage: storage.clone(), clock, shards: shards_again, doubts: again };
+        let (storage_again, shards_again) = (storage.clone(), senders.clone());
+        let lookout =
+            Lookout { storage: storage_again, clock: host.clock, shards: shards_again, doubts: doubts.clone() };
         let services = vec![timers.run(stop.clone()).boxed(), lookout.run(stop).boxed()];
         let requests = Arc::new(Semaphore::new(requests_max));
         let salts = host.salts;
-        let inner =
-            Inner { shards: senders, storage, deployments, modules, metrics, salts, doubts, requests, requests_max };
+        let inner = Inner {
+            shards: senders,
+            storage,
+            deployments,
+            modules,
+            metrics,
+            salts,
+            doubts,
+            clock,
+            audit,
+            requests,
+            requests_max,
+        };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
     }
 }

@@ -10,15 +10,17 @@ use axum::{
 use loom_client as wire;
 use loom_runtime::{ActorView, Handle, Journaled, SendOptions, Settled, Stage, Ticket};
 use loom_storage::PromiseRecord;
-use loom_types::{ActorAddress, EntryBody, Namespace, Payload, Resolution, SequenceNumber, TurnResult};
+use loom_types::{ActorAddress, EntryBody, Payload, Resolution, SequenceNumber, TurnResult};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
 use crate::{
+    auth::{Caller, Tenant},
     extract::{Actor, JsonText, Query, message_id},
     problem::Problem,
     serve::App,
     wait::Wait,
+    withhold,
 };
 
 /// Actors per page when no limit is given, and at most.
@@ -97,9 +99,9 @@ pub(crate) struct List {
 
 pub(crate) async fn list(
     State(app): State<App>,
+    Tenant(namespace): Tenant,
     Query(list): Query<List>,
 ) -> Result<axum::Json<wire::Page<wire::ActorSummary>>, Problem> {
-    let namespace = Namespace::default();
     let address = |text: &String| ActorAddress::within(namespace.as_str(), text);
     let after = list.after.as_ref().map(address).transpose();
     let after = after.map_err(|error| Problem::new("invalid-address", error.to_string()))?;
@@ -122,9 +124,13 @@ pub(crate) async fn list(
     Ok(axum::Json(wire::Page { items: items.collect(), next }))
 }
 
-pub(crate) async fn show(State(app): State<App>, Actor(actor): Actor) -> Result<axum::Json<wire::Actor>, Problem> {
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Actor(actor): Actor,
+) -> Result<axum::Json<wire::Actor>, Problem> {
     let view = app.handle.actor(&actor).await?;
-    Ok(axum::Json(to_wire(view)))
+    Ok(axum::Json(withhold::from_actor(&caller, to_wire(view))))
 }
 
 fn to_wire(view: ActorView) -> wire::Actor {
@@ -180,11 +186,12 @@ pub(crate) struct Start {
 
 pub(crate) async fn journal(
     State(app): State<App>,
+    caller: Caller,
     Actor(actor): Actor,
     Query(Start { from }): Query<Start>,
 ) -> Result<axum::Json<Vec<wire::Entry>>, Problem> {
     let page = read_journal(&app.handle, &actor, from).await?;
-    Ok(axum::Json(page.iter().map(journal_entry).collect()))
+    Ok(axum::Json(page.iter().map(|entry| withhold::from_entry(&caller, journal_entry(entry))).collect()))
 }
 
 async fn read_journal(handle: &Handle, actor: &ActorAddress, from: u64) -> Result<Vec<Journaled>, Problem> {

@@ -2,13 +2,15 @@
 //! `docs/errors/`.
 
 use axum::{
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::Failure;
-use loom_runtime::{DeployError, ReadError, ResolvePromiseError, SendError};
+use loom_runtime::{AuditError, DeployError, ReadError, ResolvePromiseError, SendError};
 use loom_storage::{BlobError, ResolveError, StoreError};
+
+use crate::tokens::TokensError;
 
 /// How long a client should wait before it tries again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -27,7 +29,7 @@ impl Problem {
         Self { code, detail: detail.into(), hint: None, failure: None }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -45,12 +47,17 @@ impl Problem {
             "invalid-address" => (StatusCode::BAD_REQUEST, "The address is not valid"),
             "invalid-request" => (StatusCode::BAD_REQUEST, "The request is not valid"),
             "digest-mismatch" => (StatusCode::BAD_REQUEST, "The bytes are not those the CID names"),
+            "unauthenticated" => (StatusCode::UNAUTHORIZED, "The request needs a token"),
+            "forbidden" => (StatusCode::FORBIDDEN, "The token may not do this"),
             "unknown-route" => (StatusCode::NOT_FOUND, "There is no such resource"),
             "unknown-actor-type" => (StatusCode::NOT_FOUND, "No deployment runs this actor type"),
             "unknown-actor" => (StatusCode::NOT_FOUND, "There is no such actor"),
             "unknown-message" => (StatusCode::NOT_FOUND, "There is no such message"),
             "unknown-promise" => (StatusCode::NOT_FOUND, "There is no such promise"),
             "unknown-blob" => (StatusCode::NOT_FOUND, "There is no such blob"),
+            "unknown-token" => (StatusCode::NOT_FOUND, "There is no such token"),
+            "request-timeout" => (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive"),
+            "token-exists" => (StatusCode::CONFLICT, "Another token has this name"),
             "promise-resolved" => (StatusCode::CONFLICT, "The promise is settled already"),
             "idempotency-key-reused" => (StatusCode::CONFLICT, "The idempotency key was used for another message"),
             "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
@@ -60,6 +67,7 @@ impl Problem {
             "invalid-deployment" => (StatusCode::UNPROCESSABLE_ENTITY, "The deployment's manifest cannot work"),
             "missing-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module was not uploaded"),
             "unusable-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module cannot run"),
+            "tokens-full" => (StatusCode::UNPROCESSABLE_ENTITY, "The node keeps no more tokens"),
             "limits-too-high" => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is more than this node gives"),
             "turn-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn failed"),
             "mailbox-full" => (StatusCode::TOO_MANY_REQUESTS, "Too many messages wait for this actor"),
@@ -92,6 +100,10 @@ impl IntoResponse for Problem {
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             let name: HeaderName = header::RETRY_AFTER;
             response.headers_mut().insert(name, RETRY_AFTER_SECONDS.parse().expect("a number"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let name: HeaderName = header::WWW_AUTHENTICATE;
+            response.headers_mut().insert(name, HeaderValue::from_static("Bearer realm=\"loom\""));
         }
         response
     }
@@ -170,6 +182,28 @@ impl From<BlobError> for Problem {
     }
 }
 
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(error) => error.into(),
+            AuditError::Commit(_) => Self::new("store-unavailable", error.to_string()),
+        }
+    }
+}
+
+impl From<TokensError> for Problem {
+    fn from(error: TokensError) -> Self {
+        let code = match error {
+            TokensError::Exists(_) => "token-exists",
+            TokensError::Unknown(_) => "unknown-token",
+            TokensError::Full => "tokens-full",
+            TokensError::File { .. } => "store-unavailable",
+            TokensError::Permissions { .. } | TokensError::Format { .. } => "store-damaged",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<DeployError> for Problem {
     fn from(error: DeployError) -> Self {
         let detail = error.to_string();
@@ -179,6 +213,8 @@ impl From<DeployError> for Problem {
             DeployError::UnusableModule { .. } => Self::new("unusable-module", detail),
             DeployError::Limits { .. } => Self::new("limits-too-high", detail),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
+            DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
+            DeployError::Audit(error) => error.into(),
             DeployError::Store(error) => error.into(),
             DeployError::Blob(error) => error.into(),
             DeployError::Host(_) => Self::new("internal", detail),

@@ -108,28 +108,9 @@ impl Writer {
             self.next_seq = self.next_seq.next();
             segment.entries.push(encoded);
         }
-        Commit {
-            actor: self.actor.clone(),
-            token: self.token,
-            expected_seq,
-            segment,
-            head: self.head.expect("at least one entry"),
-            turn: TurnNumber(1),
-            open_turn: None,
-            needs_worker: false,
-            is_paused: false,
-            state: StateWrite::Keep,
-            taken: Vec::new(),
-            admissions: Vec::new(),
-            messages: Vec::new(),
-            outcomes: Vec::new(),
-            cancels: Vec::new(),
-            dead_letters: Vec::new(),
-            timers: Vec::new(),
-            promises_created: Vec::new(),
-            promises_cleared: Vec::new(),
-            at_ms: 1,
-        }
+        let head = self.head.expect("at least one entry");
+        let commit = Commit::of_segment(self.actor.clone(), self.token, expected_seq, segment, head, 1);
+        Commit { turn: TurnNumber(1), ..commit }
     }
 
     async fn write(&mut self, storage: &Storage, change: impl FnOnce(&mut Commit)) {

@@ -110,7 +110,7 @@ fn line(entry: &Entry, started_ms: u64, width: usize) -> String {
                 grouped(number("fuel"))
             )
         }
-        kind => format!("{seq:>5}  {kind}  {} by {}\n", text("what"), text("by")),
+        kind => format!("{seq:>5}  {kind:<13} {}  {} by {}\n", time(entry.at_ms), text("what"), text("by")),
     }
 }
 

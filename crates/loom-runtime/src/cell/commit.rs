@@ -295,27 +295,17 @@ impl Live {
             payloads.extend(next.payloads);
         }
         in_flight.entries = entries.len() as u64;
+        let head = self.chain.head.expect("a journal that is written to has a head");
+        let (actor, segment, at_ms) = (self.address.clone(), Segment { entries, payloads }, io.context.clock.now_ms());
         let mut commit = Commit {
-            actor: self.address.clone(),
-            token: self.token,
-            expected_seq,
-            segment: Segment { entries, payloads },
-            head: self.chain.head.expect("a journal that is written to has a head"),
             turn: self.turn,
             open_turn: standing.open_turn,
             needs_worker: standing.needs_worker,
             is_paused: self.is_paused,
             state: standing.state,
             taken,
-            admissions: Vec::new(),
-            messages: Vec::new(),
-            outcomes: Vec::new(),
-            cancels: Vec::new(),
             dead_letters: std::mem::take(&mut in_flight.dead_letters),
-            timers: Vec::new(),
-            promises_created: Vec::new(),
-            promises_cleared: Vec::new(),
-            at_ms: io.context.clock.now_ms(),
+            ..Commit::of_segment(actor, self.token, expected_seq, segment, head, at_ms)
         };
         for effect in pending.effects {
             self.add_effect(io, turn, effect, &mut commit, &mut in_flight);

@@ -1,6 +1,7 @@
 //! The runtime with real guests, on every store, with and without room for waiting instances.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod audit;
 mod controls;
 mod messages;
 mod node;

@@ -1,42 +1,10 @@
-//! Running a node, and deploying to one.
+//! Deploying to a node.
 
 use std::{collections::BTreeMap, path::Path};
 
 use loom_client::Client;
 
-use crate::{
-    CliError,
-    arguments::{Deploy, Dev},
-    manifest::Unresolved,
-    node::{NodeSettings, ServingNode},
-    output,
-    target::Target,
-};
-
-pub(super) async fn dev(arguments: Dev) -> Result<(), CliError> {
-    let mut settings = NodeSettings::new(&arguments.data);
-    settings.runtime.resident_instances_max = arguments.resident_instances_max;
-    if let Some(shards) = arguments.shards {
-        settings.runtime.shards = shards.max(1);
-    }
-    let node = ServingNode::start(settings, arguments.listen).await?;
-    eprintln!("loom {} listens on http://{}", env!("CARGO_PKG_VERSION"), node.address);
-    eprintln!("data in {} — deploy with `loom deploy DIR`, stop with Ctrl-C", arguments.data.display());
-    wait_for_signal().await?;
-    eprintln!("stopping");
-    node.shutdown().await;
-    Ok(())
-}
-
-async fn wait_for_signal() -> Result<(), CliError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| CliError::new("signal", error))?;
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
-}
+use crate::{CliError, arguments::Deploy, manifest::Unresolved, output, target::Target};
 
 pub(super) async fn deploy(arguments: Deploy) -> Result<(), CliError> {
     let manifest = Unresolved::read(&arguments.folder)?;

@@ -1,0 +1,122 @@
+//! Kinds of values: how each is read from text and shown as text again.
+
+use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+/// A kind of value. The error says what is expected.
+pub(super) trait Value: Sized {
+    fn parse(text: &str) -> Result<Self, String>;
+    fn show(&self) -> String;
+}
+
+fn parse<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("'{text}' is not {expected}"))
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl Value for $number {
+            fn parse(text: &str) -> Result<Self, String> {
+                // As in TOML, digits may be grouped.
+                let digits = text.replace('_', "");
+                digits.parse().map_err(|_| format!("'{text}' is not a number from 0 to {}", <$number>::MAX))
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+numbers!(u32, u64, usize);
+
+impl Value for bool {
+    fn parse(text: &str) -> Result<Self, String> {
+        parse(text, "true or false")
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Value for SocketAddr {
+    fn parse(text: &str) -> Result<Self, String> {
+        parse(text, "an address such as 127.0.0.1:4100")
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for PathBuf {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("a path cannot be empty".to_owned()) } else { Ok(text.into()) }
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    fn parse(text: &str) -> Result<Self, String> {
+        T::parse(text).map(Some)
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(String::new, Value::show)
+    }
+}
+
+impl Value for Duration {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (number, unit): (&str, fn(u64) -> Duration) = match text.strip_suffix("ms") {
+            Some(number) => (number, Duration::from_millis),
+            None => (text.strip_suffix('s').unwrap_or(""), Duration::from_secs),
+        };
+        number.parse().map(unit).map_err(|_| format!("'{text}' is not a duration such as 30s or 500ms"))
+    }
+
+    fn show(&self) -> String {
+        match self.subsec_nanos() {
+            0 => format!("{}s", self.as_secs()),
+            _ => format!("{}ms", self.as_millis()),
+        }
+    }
+}
+
+/// Refuses what is out of range.
+pub(super) fn within<T: PartialOrd + Display>(value: T, min: T, max: T) -> Result<T, String> {
+    if value < min || value > max { Err(format!("{value} is not between {min} and {max}")) } else { Ok(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_what_they_show() {
+        for (text, duration) in [("30s", Duration::from_secs(30)), ("1500ms", Duration::from_millis(1500))] {
+            assert_eq!((Duration::parse(text), duration.show()), (Ok(duration), text.to_owned()));
+        }
+        assert_eq!(u32::parse("1_000"), Ok(1000));
+        for wrong in ["", "-1", "1.5", "4294967296", "many"] {
+            assert!(u32::parse(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "5", "s", "ms", "5m", "-5s"] {
+            assert!(Duration::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
