@@ -36,6 +36,7 @@ mod salts;
 mod settings;
 mod shard;
 mod timers;
+mod upkeep;
 
 pub use self::{
     causes::causes,
@@ -51,5 +52,6 @@ pub use self::{
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},
     settings::Settings,
+    upkeep::LetGo,
 };
 pub(crate) use control::ControlRequest;

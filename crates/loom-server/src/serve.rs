@@ -36,6 +36,7 @@ pub fn router(handle: Handle) -> Router {
     let app = App { handle, registry: Arc::new(registry) };
     let blob_routes = Router::new()
         .route("/v1/blobs", post(blobs::post))
+        .route("/v1/blobs/gc", post(blobs::collect))
         .route("/v1/blobs/{cid}", get(blobs::get).put(blobs::put))
         .layer(DefaultBodyLimit::max(BLOB_BYTES_MAX));
     Router::new()

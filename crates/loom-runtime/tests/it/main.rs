@@ -7,3 +7,4 @@ mod node;
 mod recorded;
 mod restarts;
 mod turns;
+mod upkeep;
