@@ -7,7 +7,7 @@
 //! can write the file could write digests as well. Pages in the cache cost nothing; pages in the write-ahead log
 //! have SQLite's own checksums.
 //!
-//! This is a file system for SQLite (a "VFS"): its default one with two methods of the database file replaced.
+//! This is a file system for SQLite (a "VFS"): its default one with three methods of the database file replaced.
 
 #![expect(unsafe_code, reason = "a file system for SQLite is a table of C functions")]
 
@@ -101,7 +101,13 @@ unsafe extern "C" fn open(
     let Some(inner) = (unsafe { (*file).pMethods.as_ref::<'static>() }) else { return ffi::SQLITE_CANTOPEN };
     let methods = METHODS.get_or_init(|| {
         // Version 2 has shared memory, for the write-ahead log, but no memory-mapped reads, which would pass us by.
-        let checked = ffi::sqlite3_io_methods { iVersion: 2, xRead: Some(read), xWrite: Some(write), ..*inner };
+        let checked = ffi::sqlite3_io_methods {
+            iVersion: 2,
+            xRead: Some(read),
+            xWrite: Some(write),
+            xDeviceCharacteristics: Some(characteristics),
+            ..*inner
+        };
         Methods { inner, checked }
     });
     if !std::ptr::eq(methods.inner, inner) {
@@ -143,6 +149,13 @@ unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, from: *const c_void, by
     room.copy_from_slice(&digest(number, content));
     // SAFETY: as many bytes as SQLite asked for, in a buffer that outlives the call.
     unsafe { inner(file, page.as_ptr().cast(), bytes, offset) }
+}
+
+/// As the default file system says, but that parts of pages cannot be read: they have no digests.
+unsafe extern "C" fn characteristics(file: *mut ffi::sqlite3_file) -> c_int {
+    let inner = METHODS.get().and_then(|methods| methods.inner.xDeviceCharacteristics);
+    // SAFETY: SQLite's own argument, for a file that the default file system opened.
+    inner.map_or(0, |inner| unsafe { inner(file) }) & !ffi::SQLITE_IOCAP_SUBPAGE_READ
 }
 
 /// The number of the page at `offset`; none if this is not one whole page.

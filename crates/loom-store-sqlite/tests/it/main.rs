@@ -1,6 +1,7 @@
 //! The embedded store against the shared suite, and what only it promises.
 
 mod damage;
+mod disk;
 mod support;
 
 use loom_store_sqlite::{OpenError, Settings, open};

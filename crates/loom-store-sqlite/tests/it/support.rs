@@ -79,6 +79,10 @@ pub(crate) async fn fill(storage: &Storage) {
         for n in 0..ACTORS {
             let (id, to) = (format!("m{round}-{n}"), actor((n + 1) % ACTORS));
             write(storage, &actor(n), |commit| {
+                if (round, n) == (2, 0) {
+                    // More than one page.
+                    commit.segment.payloads.push(payload(&"y".repeat(9_000)));
+                }
                 let (id, payload) = (id.parse().unwrap(), payload(&format!("\"{id}\"")));
                 let not_before_ms = (round == 3).then_some(1_000_000);
                 commit.messages.push(OutgoingMessage { to, id, payload, not_before_ms });
