@@ -71,6 +71,22 @@ pub struct Dev {
     /// Threads that run actors [default: one per core]
     #[arg(long, value_name = "N")]
     pub shards: Option<usize>,
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// How long things are kept.
+#[derive(Debug, Args)]
+pub struct Kept {
+    /// Erase the payloads of turns that ended longer ago; their entries stay [default: never]
+    #[arg(long, value_name = "HOURS")]
+    pub payloads_kept: Option<u32>,
+    /// Forget idempotency keys whose turns ended longer ago
+    #[arg(long, default_value_t = 7 * 24, value_name = "HOURS")]
+    pub message_ids_kept: u32,
+    /// Remove blobs to which nothing leads and that were stored longer ago [default: only with `loom blob gc`]
+    #[arg(long, value_name = "HOURS")]
+    pub blobs_kept: Option<u32>,
 }
 
 /// `loom deploy`

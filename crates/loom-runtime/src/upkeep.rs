@@ -17,6 +17,7 @@ use crate::{Clock, Settings, causes, deployments::Deployments};
 /// Lets go of what is old. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Upkeep {
+    /// With markers in the place of large payloads, which nobody here has to read.
     storage: Storage,
     deployments: Arc<Deployments>,
     clock: Arc<dyn Clock>,
@@ -78,11 +79,11 @@ impl Upkeep {
     /// Lets go of what is old by now.
     pub(crate) async fn round(&self) -> Result<LetGo, CollectError> {
         let mut let_go = LetGo::default();
-        if let Some(kept) = self.payloads_kept {
-            let_go.payloads = retain::erase_old_payloads(&self.storage, self.before(kept)).await?;
-        }
         if let Some(kept) = self.message_ids_kept {
             let_go.message_ids = retain::forget_old_ids(&self.storage, self.before(kept)).await?;
+        }
+        if let Some(kept) = self.payloads_kept {
+            let_go.payloads = retain::erase_old_payloads(&self.storage, self.before(kept)).await?;
         }
         if let Some(kept) = self.blobs_kept {
             let collected = self.collect_blobs(kept, false).await?;

@@ -2,29 +2,38 @@
 
 use loom_types::{ActorAddress, Entry, EntryBody, SequenceNumber};
 
-use crate::{EraseError, Storage, StoreError};
+use crate::{EraseError, Storage, StoreError, Unerased};
 
 /// Actors looked at, or ids forgotten, at once.
 const PAGE: usize = 500;
 
-/// Erases the payloads of every turn that ended before `ended_before_ms`, and says how many blocks went.
+/// Erases the payloads of every turn that ended before `ended_before_ms`, and says how many blocks went. An actor whose
+/// journal is damaged does not keep it from the others, but is reported in the end.
 pub async fn erase_old_payloads(storage: &Storage, ended_before_ms: u64) -> Result<u64, StoreError> {
-    let mut erased = 0;
+    let (mut erased, mut damaged) = (0, None);
     let mut after: Option<ActorAddress> = None;
     loop {
         let page = storage.upkeep.unerased(after.as_ref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(erased) };
+        let Some(last) = page.last() else { return damaged.map_or(Ok(erased), Err) };
         after = Some(last.actor.clone());
         for unerased in page {
-            let Some(before) = last_old_turn(storage, &unerased.actor, unerased.from, ended_before_ms).await? else {
-                continue;
-            };
-            match storage.upkeep.erase(&unerased.actor, before).await {
+            match erase_old_turns(storage, &unerased, ended_before_ms).await {
                 Ok(blocks) => erased += blocks,
-                Err(EraseError::Open { .. }) => {}
-                Err(EraseError::Store(error)) => return Err(error),
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => damaged = damaged.or(Some(error)),
             }
         }
+    }
+}
+
+async fn erase_old_turns(storage: &Storage, unerased: &Unerased, ended_before_ms: u64) -> Result<u64, StoreError> {
+    let Some(before) = last_old_turn(storage, &unerased.actor, unerased.from, ended_before_ms).await? else {
+        return Ok(0);
+    };
+    match storage.upkeep.erase(&unerased.actor, before).await {
+        Ok(blocks) => Ok(blocks),
+        Err(EraseError::Open { .. }) => Ok(0),
+        Err(EraseError::Store(error)) => Err(error),
     }
 }
 

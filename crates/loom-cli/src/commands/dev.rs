@@ -1,6 +1,6 @@
 //! Running a node, and deploying to one.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use loom_client::Client;
 
@@ -19,6 +19,10 @@ pub(super) async fn dev(arguments: Dev) -> Result<(), CliError> {
     if let Some(shards) = arguments.shards {
         settings.runtime.shards = shards.max(1);
     }
+    let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
+    settings.runtime.payloads_kept = arguments.kept.payloads_kept.map(hours);
+    settings.runtime.message_ids_kept = Some(hours(arguments.kept.message_ids_kept));
+    settings.runtime.blobs_kept = arguments.kept.blobs_kept.map(hours);
     let node = ServingNode::start(settings, arguments.listen).await?;
     eprintln!("loom {} listens on http://{}", env!("CARGO_PKG_VERSION"), node.address);
     eprintln!("data in {} — deploy with `loom deploy DIR`, stop with Ctrl-C", arguments.data.display());

@@ -47,7 +47,7 @@ pub(crate) async fn write(
     let (seq, prev) = record.map_or((SequenceNumber(0), None), |record| (record.next_seq, Some(record.head)));
     let body = match seq.0 {
         0 => EntryBody::Opened {},
-        _ => EntryBody::Control { what: "test".into(), by: "test".into() },
+        _ => EntryBody::Control { what: "test".into(), by: "test".into(), detail: None, state: None },
     };
     let encoded = Entry { actor: address.clone(), seq, prev, turn: TurnNumber(0), at_ms: 1, body }.encode();
     let mut commit = Commit {
@@ -59,11 +59,14 @@ pub(crate) async fn write(
         turn: TurnNumber(1),
         open_turn: None,
         needs_worker: false,
+        is_paused: false,
         state: StateWrite::Set(payload(&format!("\"{}\"", "s".repeat(300 + seq.0 as usize)))),
         taken: vec![],
         admissions: vec![],
         messages: vec![],
         outcomes: vec![],
+        cancels: vec![],
+        dead_letters: vec![],
         timers: vec![],
         promises_created: vec![],
         promises_cleared: vec![],
