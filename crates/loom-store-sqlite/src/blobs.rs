@@ -34,7 +34,7 @@ impl FileBlobs {
     ) -> Result<T, BlobError> {
         let folder = self.folder.clone();
         let joined = tokio::task::spawn_blocking(move || work(&folder)).await;
-        joined.map_err(|error| unavailable(error))?
+        joined.map_err(unavailable)?
     }
 }
 

@@ -1,4 +1,6 @@
 //! The embedded store against the shared suite, and what only it promises.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a test that cannot run here says why")]
 
 mod damage;
 mod disk;
