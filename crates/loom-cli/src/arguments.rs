@@ -264,6 +264,20 @@ pub enum Blob {
         #[command(flatten)]
         target: TargetArguments,
     },
+    /// Remove blobs to which nothing leads any more
+    Gc {
+        /// Only count them
+        #[arg(long)]
+        dry_run: bool,
+        /// Keep what was stored less long ago than this
+        #[arg(long, default_value_t = 24, value_name = "N")]
+        kept_hours: u64,
+        #[command(flatten)]
+        target: TargetArguments,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `loom export`

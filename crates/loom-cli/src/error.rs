@@ -112,6 +112,14 @@ impl From<OpenError> for CliError {
             OpenError::Version { .. } => {
                 Self::new("data-folder-format", &error).hint("use the version of loom that wrote it, or a newer one")
             }
+            OpenError::Lost { folder, .. } => Self::new("data-folder-lost-commits", &error).hint(format!(
+                "restore the folder from a backup; to go on with what is left, delete {}",
+                folder.join("tally").display()
+            )),
+            OpenError::Replaced { folder } => Self::new("data-folder-lost-commits", &error).hint(format!(
+                "put back the loom.db that belongs here; if this one is meant, delete {}",
+                folder.join("tally").display()
+            )),
             OpenError::Io { source, .. } => Self::new("data-folder", format!("{error}: {source}")),
             OpenError::Database { source, .. } => Self::new("data-folder", format!("{error}: {source}")),
         }

@@ -6,8 +6,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Accepted, Actor, ActorSummary, Blob, CreatedToken, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID, Manifest,
-    NAMESPACE, NewToken, Page, Problem, Promise, Secret, Settled, Settlement, TURN, Token,
+    Accepted, Actor, ActorSummary, Blob, CollectedBlobs, CreatedToken, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID,
+    Manifest, NAMESPACE, NewToken, Page, Problem, Promise, Secret, Settled, Settlement, TURN, Token,
 };
 
 /// How much longer than its own wait a request may take.
@@ -260,6 +260,13 @@ impl Client {
         let response = self.answer(self.request(Method::GET, &format!("/v1/blobs/{cid}"))).await?;
         let bytes = response.bytes().await.map_err(|error| ClientError::Unexpected(error.to_string()))?;
         Ok(bytes.to_vec())
+    }
+
+    /// Removes blobs to which nothing leads and that were stored longer ago than `kept_seconds`, or only counts them.
+    pub async fn collect_blobs(&self, dry_run: bool, kept_seconds: u64) -> Result<CollectedBlobs, ClientError> {
+        let request = self.request(Method::POST, "/v1/blobs/gc");
+        let dry_run = dry_run.to_string();
+        self.json(request.query(&[("dry_run", dry_run), ("kept_seconds", kept_seconds.to_string())])).await
     }
 
     /// Checks and activates a deployment, whose modules are uploaded already.

@@ -204,6 +204,9 @@ pub struct Payload {
     /// The value in base64, if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
+    /// Whether the value was erased on purpose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 /// A blob that was stored.
@@ -213,6 +216,19 @@ pub struct Blob {
     pub cid: String,
     /// Its size.
     pub bytes: u64,
+}
+
+/// What came of collecting blobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CollectedBlobs {
+    /// Blobs that stay.
+    pub kept: u64,
+    /// Blobs that were removed, or would be.
+    pub removed: u64,
+    /// Their bytes.
+    pub removed_bytes: u64,
+    /// Whether they were only counted.
+    pub dry_run: bool,
 }
 
 /// A deployment's manifest as it is sent. Limits that are absent have their defaults.

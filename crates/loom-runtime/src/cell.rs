@@ -482,7 +482,7 @@ impl Live {
             (status, _) => status,
         };
         match status {
-            Err(error) => delivery.responders.fail(SendError::Store(error.to_string())),
+            Err(error) => delivery.responders.fail(error.into()),
             Ok(Some(status)) => self.known(io, delivery, status),
             Ok(None) if delivery.content.is_some() => self.admit(io, delivery),
             Ok(None) => delivery.responders.fail(SendError::UnknownMessage(self.address.clone())),
@@ -595,7 +595,7 @@ impl Live {
             Err(EnqueueError::Store(error)) => {
                 // It may be in the mailbox, and its client may never ask again.
                 io.context.doubts.raise();
-                delivery.responders.fail(SendError::Store(error.to_string()));
+                delivery.responders.fail(error.into());
             }
         }
     }
@@ -621,7 +621,7 @@ impl Live {
                 self.asking -= 1;
                 match result {
                     Ok(result) => responders.settle(Settled::Ended { turn, result }),
-                    Err(error) => responders.fail(SendError::Store(error.to_string())),
+                    Err(error) => responders.fail(error.into()),
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment};
-use loom_storage::{ActiveDeployment, BlobError, Storage, StoreError};
+use loom_storage::{ActiveDeployment, BlobError, Hold, Storage, StoreError};
 use loom_types::{ActorType, Cid, Namespace};
 
 use crate::{
@@ -133,6 +133,7 @@ impl Deployments {
         by: Option<&str>,
     ) -> Result<ActiveDeployment, DeployError> {
         let _one_at_a_time = self.activating.lock().await;
+        let _holds = self.hold(&deployment);
         self.check(namespace, &deployment).await?;
         let cid = deployment.cid();
         self.storage.blobs.put(cid, deployment.encode().into()).await?;
@@ -148,6 +149,19 @@ impl Deployments {
         self.storage.catalog.activate(active.clone()).await?;
         self.insert(active.clone(), Arc::new(deployment));
         Ok(active)
+    }
+
+    /// Keeps a manifest and its modules until it is active.
+    fn hold(&self, deployment: &Deployment) -> Vec<Hold> {
+        let actors = deployment.actors.values().map(|spec| spec.module);
+        let activities = deployment.activities.values().map(|spec| spec.module);
+        let names = actors.chain(activities).chain([deployment.cid()]);
+        names.map(|cid| self.storage.blobs.holds().hold(cid)).collect()
+    }
+
+    /// Every deployment that a turn of this process can be pinned to.
+    pub(crate) fn known(&self) -> Vec<Cid> {
+        self.manifests.lock().expect("nothing panics under this lock").keys().copied().collect()
     }
 
     async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {

@@ -37,6 +37,7 @@ mod salts;
 mod settings;
 mod shard;
 mod timers;
+mod upkeep;
 
 pub use self::{
     audit::{AuditError, NODE_NAMESPACE, address as audit_address},
@@ -53,5 +54,6 @@ pub use self::{
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},
     settings::Settings,
+    upkeep::LetGo,
 };
 pub(crate) use control::ControlRequest;

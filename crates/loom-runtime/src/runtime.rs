@@ -17,6 +17,7 @@ use crate::{
     modules::Modules,
     shard::{Context, Shard},
     timers::{Alarm, TimerService},
+    upkeep::Upkeep,
 };
 
 /// Why a runtime could not start.
@@ -52,6 +53,8 @@ impl Assembly {
         host: Host,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
+        let stored = storage;
+        let storage = loom_storage::spilling(stored.clone());
         let metrics = Metrics::default();
         let (blobs, cache_bytes) = (storage.blobs.clone(), settings.module_cache_bytes);
         let modules = Arc::new(Modules::new(sandbox, blobs, host.blocking, cache_bytes, metrics.clone()));
@@ -63,6 +66,7 @@ impl Assembly {
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
         let (alarm, doubts) = (Alarm::default(), Doubts::default());
         let requests_max = settings.requests_max;
+        let upkeep = Upkeep::new(&settings, stored, deployments.clone(), host.clock.clone());
         let context = Arc::new(Context {
             settings,
             storage: storage.clone(),
@@ -89,7 +93,8 @@ impl Assembly {
         let (storage_again, shards_again) = (storage.clone(), senders.clone());
         let lookout =
             Lookout { storage: storage_again, clock: host.clock, shards: shards_again, doubts: doubts.clone() };
-        let services = vec![timers.run(stop.clone()).boxed(), lookout.run(stop).boxed()];
+        let services =
+            vec![timers.run(stop.clone()).boxed(), lookout.run(stop.clone()).boxed(), upkeep.clone().run(stop).boxed()];
         let requests = Arc::new(Semaphore::new(requests_max));
         let salts = host.salts;
         let inner = Inner {
@@ -104,6 +109,7 @@ impl Assembly {
             audit,
             requests,
             requests_max,
+            upkeep,
         };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
     }

@@ -10,7 +10,7 @@ use axum::{
 use loom_client as wire;
 use loom_runtime::{ActorView, Handle, Journaled, SendOptions, Settled, Stage, Ticket};
 use loom_storage::PromiseRecord;
-use loom_types::{ActorAddress, EntryBody, Payload, Resolution, SequenceNumber, TurnResult};
+use loom_types::{ActorAddress, Cid, EntryBody, Payload, Resolution, SequenceNumber, TurnResult};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
@@ -200,11 +200,11 @@ async fn read_journal(handle: &Handle, actor: &ActorAddress, from: u64) -> Resul
 
 /// An entry as the interface shows it.
 pub fn journal_entry(journaled: &Journaled) -> wire::Entry {
-    let Journaled { encoded, entry, payloads } = journaled;
-    let payloads: BTreeMap<_, _> = payloads
-        .iter()
-        .map(|(role, cid, payload)| ((*role).to_owned(), to_wire_payload(cid.to_string(), payload.as_ref())))
-        .collect();
+    let Journaled { encoded, entry, payloads, erased } = journaled;
+    let wire_payload =
+        |cid: &Cid, payload: Option<&Payload>| to_wire_payload(cid.to_string(), payload, erased.contains(cid));
+    let payloads: BTreeMap<_, _> =
+        payloads.iter().map(|(role, cid, payload)| ((*role).to_owned(), wire_payload(cid, payload.as_ref()))).collect();
     wire::Entry {
         cid: encoded.cid.to_string(),
         seq: entry.seq.0,
@@ -217,7 +217,7 @@ pub fn journal_entry(journaled: &Journaled) -> wire::Entry {
     }
 }
 
-fn to_wire_payload(cid: String, payload: Option<&Payload>) -> wire::Payload {
+fn to_wire_payload(cid: String, payload: Option<&Payload>, erased: bool) -> wire::Payload {
     let text = payload.and_then(Payload::text).map(str::to_owned);
     let is_json = payload.is_some_and(|payload| payload.media_type().ends_with("json"));
     let json = text.filter(|_| is_json).and_then(|text| RawValue::from_string(text).ok());
@@ -225,7 +225,7 @@ fn to_wire_payload(cid: String, payload: Option<&Payload>) -> wire::Payload {
         (None, Some(payload)) => Some(data_encoding::BASE64.encode(payload.value())),
         _ => None,
     };
-    wire::Payload { cid, media_type: payload.map(|payload| payload.media_type().to_owned()), json, base64 }
+    wire::Payload { cid, media_type: payload.map(|payload| payload.media_type().to_owned()), json, base64, erased }
 }
 
 fn body(body: &EntryBody) -> serde_json::Value {

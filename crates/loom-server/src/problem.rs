@@ -7,7 +7,7 @@ use axum::{
 };
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::Failure;
-use loom_runtime::{AuditError, DeployError, ReadError, ResolvePromiseError, SendError};
+use loom_runtime::{AuditError, DeployError, ReadError, ResolvePromiseError, SendError, causes};
 use loom_storage::{BlobError, ResolveError, StoreError};
 
 use crate::tokens::TokensError;
@@ -60,6 +60,7 @@ impl Problem {
             "token-exists" => (StatusCode::CONFLICT, "Another token has this name"),
             "promise-resolved" => (StatusCode::CONFLICT, "The promise is settled already"),
             "idempotency-key-reused" => (StatusCode::CONFLICT, "The idempotency key was used for another message"),
+            "collection-under-way" => (StatusCode::CONFLICT, "Blobs are being collected already"),
             "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
             "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type is not accepted"),
@@ -70,6 +71,7 @@ impl Problem {
             "tokens-full" => (StatusCode::UNPROCESSABLE_ENTITY, "The node keeps no more tokens"),
             "limits-too-high" => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is more than this node gives"),
             "turn-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn failed"),
+            "payload-erased" => (StatusCode::GONE, "The value was erased"),
             "mailbox-full" => (StatusCode::TOO_MANY_REQUESTS, "Too many messages wait for this actor"),
             "node-busy" => (StatusCode::TOO_MANY_REQUESTS, "Too many requests are in flight"),
             "store-unavailable" => (StatusCode::SERVICE_UNAVAILABLE, "The store does not answer"),
@@ -134,6 +136,8 @@ impl From<SendError> for Problem {
             SendError::Store(_) => {
                 Self::new("store-unavailable", detail).hint("send again under the same Idempotency-Key")
             }
+            SendError::Damaged(_) => Self::new("store-damaged", detail),
+            SendError::Erased(_) => Self::new("payload-erased", detail),
             SendError::Stopping => Self::new("node-stopping", detail).hint("send again under the same Idempotency-Key"),
         }
     }
@@ -144,8 +148,9 @@ impl From<StoreError> for Problem {
         let code = match error {
             StoreError::Unavailable(_) => "store-unavailable",
             StoreError::Corrupt { .. } => "store-damaged",
+            StoreError::Erased { .. } => "payload-erased",
         };
-        Self::new(code, error.to_string())
+        Self::new(code, causes(&error))
     }
 }
 

@@ -74,6 +74,8 @@ fn routes(settings: &Settings) -> Vec<Route> {
         get("/v1/blobs/{cid}", Namespace(Read), blobs::get),
         post("/v1/blobs", Namespace(Invoke), blobs::post).layer(blob),
         put("/v1/blobs/{cid}", Namespace(Invoke), blobs::put).layer(blob),
+        // Blobs belong to no tenant, so letting go of them is the node's business.
+        post("/v1/blobs/gc", Node(Admin), blobs::collect),
         get("/v1/deployments", Namespace(Read), deployments::list),
         post("/v1/deployments", Namespace(Deploy), deployments::deploy),
         get("/v1/tokens", Namespace(Admin), tokens::list),

@@ -30,7 +30,13 @@ pub(crate) fn from_entry(caller: &Caller, entry: wire::Entry) -> wire::Entry {
     let creates_promise = entry.body.get("op").is_some_and(|op| op == "promise.create");
     if creates_promise && !may_settle(caller) {
         for payload in entry.payloads.values_mut() {
-            *payload = wire::Payload { cid: payload.cid.clone(), media_type: None, json: None, base64: None };
+            *payload = wire::Payload {
+                cid: payload.cid.clone(),
+                media_type: None,
+                json: None,
+                base64: None,
+                erased: payload.erased,
+            };
         }
     }
     entry

@@ -119,6 +119,7 @@ fn value(payloads: &BTreeMap<String, Payload>, role: &str) -> String {
     match (&payload.json, &payload.base64) {
         (Some(json), _) => json.get().to_owned(),
         (None, Some(base64)) => base64.clone(),
+        (None, None) if payload.erased => "(erased)".to_owned(),
         (None, None) => format!("({})", payload.cid),
     }
 }

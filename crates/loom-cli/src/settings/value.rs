@@ -82,11 +82,20 @@ impl<T: Value> Value for Option<T> {
 
 impl Value for Duration {
     fn parse(text: &str) -> Result<Self, String> {
-        let (number, unit): (&str, fn(u64) -> Duration) = match text.strip_suffix("ms") {
-            Some(number) => (number, Duration::from_millis),
-            None => (text.strip_suffix('s').unwrap_or(""), Duration::from_secs),
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let milliseconds: Option<u64> = match unit {
+            "ms" => Some(1),
+            "s" => Some(1000),
+            "m" => Some(60 * 1000),
+            "h" => Some(3600 * 1000),
+            "d" => Some(24 * 3600 * 1000),
+            _ => None,
         };
-        number.parse().map(unit).map_err(|_| format!("'{text}' is not a duration such as 30s or 500ms"))
+        let duration = number.parse::<u64>().ok().zip(milliseconds).and_then(|(number, unit)| number.checked_mul(unit));
+        duration
+            .map(Duration::from_millis)
+            .ok_or_else(|| format!("'{text}' is not a duration such as 500ms, 30s, 5m, 12h or 90d"))
     }
 
     fn show(&self) -> String {

@@ -2,8 +2,8 @@
 
 use loom_machine::{Effect, Ended, MessageKind, Outcome, Pending, Restarted};
 use loom_storage::{
-    Admission, Commit, CommitError, Lane, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome,
-    Position, StateWrite, TimerWrite,
+    Admission, Commit, CommitError, Hold, Lane, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage,
+    OutgoingOutcome, Position, StateWrite, TimerWrite,
 };
 use loom_types::{ActorAddress, MessageId, Payload, Segment, SequenceNumber, StepRef, TurnNumber};
 
@@ -36,6 +36,8 @@ pub(crate) struct InFlight {
     entries: u64,
     steps: u64,
     turn_started_at: Option<std::time::Duration>,
+    /// Blobs that its entries name; let go of when it has returned.
+    _holds: Vec<Hold>,
 }
 
 impl InFlight {
@@ -85,7 +87,8 @@ impl Live {
         running.is_recorded = true;
         let admissions = opening.into_iter().chain(running.admitted.drain(..)).collect();
         let accept = Some(running.turn.opening().turn);
-        let in_flight = InFlight { accept, admissions, ..InFlight::default() };
+        let _holds = std::mem::take(&mut running.holds);
+        let in_flight = InFlight { accept, admissions, _holds, ..InFlight::default() };
         let open_turn = Some(running.started_seq);
         let needs_worker = running.needs_worker();
         self.hand_in(
@@ -222,6 +225,7 @@ impl Live {
             ended: Some(failed),
             controlled: controlled.into_iter().collect(),
             turn_started_at: Some(running.started_at),
+            _holds: std::mem::take(&mut running.holds),
             ..InFlight::default()
         };
         io.resident.pop(&self.address);

@@ -6,7 +6,7 @@ use loom_machine::{
     Ambient, Completion, Failure, Guest, HostFault, Message, Module, Opening, Outcome, Progress, Reaction, Task, Turn,
     Work,
 };
-use loom_storage::{Admission, DueTimer, Position, TimerRecord, TimerWrite};
+use loom_storage::{Admission, DueTimer, Hold, Position, TimerRecord, TimerWrite};
 use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
 
 use super::{Live, Queued, client_admission};
@@ -41,6 +41,8 @@ pub(crate) struct Running {
     pub(crate) stopping: Option<Stopping>,
     /// Timer rows that the next commit changes beyond what the turn says.
     pub(crate) books: Vec<TimerWrite>,
+    /// Blobs that pending entries name.
+    pub(crate) holds: Vec<Hold>,
     /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
     pub(crate) jobs: HashMap<u32, u32>,
     pub(crate) started_at: Duration,
@@ -98,6 +100,7 @@ impl Running {
             admitted: Vec::new(),
             stopping: None,
             books: Vec::new(),
+            holds: Vec::new(),
             jobs: HashMap::new(),
             started_at,
             module: None,
@@ -382,6 +385,7 @@ impl Live {
                 }
             }
             Task::BlobGet { cid, base64 } => {
+                running.holds.push(blobs.holds().hold(cid));
                 let is_replay = running.turn.is_replaying();
                 running.phase = Phase::Task;
                 self.background(io, async move {
@@ -400,9 +404,10 @@ impl Live {
                 None
             }
             Task::BlobPut { bytes } => {
+                let cid = Cid::of(Codec::Raw, &bytes);
+                running.holds.push(blobs.holds().hold(cid));
                 running.phase = Phase::Task;
                 self.background(io, async move {
-                    let cid = Cid::of(Codec::Raw, &bytes);
                     let stored = blobs.put(cid, bytes.into()).await;
                     let result = stored.map(|()| Ok(format!("\"{cid}\""))).map_err(|error| HostFault::Unavailable {
                         what: format!("the store for blob {cid}"),

@@ -3,8 +3,10 @@
 
 mod audit;
 mod controls;
+mod faults;
 mod messages;
 mod node;
 mod recorded;
 mod restarts;
 mod turns;
+mod upkeep;

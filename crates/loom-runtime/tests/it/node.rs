@@ -47,6 +47,10 @@ impl Node {
     pub(crate) async fn start(storage: Storage, settings: Settings) -> Self {
         let runtime = Runtime::start(settings, storage, sandbox(), Arc::new(SystemClock::default())).await.unwrap();
         let handle = runtime.handle();
+        Self::of(runtime, handle)
+    }
+
+    pub(crate) fn of(runtime: Runtime, handle: Handle) -> Self {
         Self { runtime, handle, _folder: None }
     }
 
