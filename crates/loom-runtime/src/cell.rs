@@ -536,6 +536,9 @@ impl Live {
         }
         responders.accept();
         self.followers.entry(id).or_default().push(responders);
+        // It is in the mailbox, and may have come there without an answer to whoever put it in.
+        self.messages.more = true;
+        self.go_on(io);
     }
 
     /// What an end that is not durable yet will say.
@@ -593,9 +596,10 @@ impl Live {
                 delivery.responders.fail(SendError::MailboxFull { waiting, limit })
             }
             Err(EnqueueError::Store(error)) => {
-                // It may be in the mailbox, and its client may never ask again.
-                io.context.doubts.raise();
+                // It may be in the mailbox all the same, and nothing sent later may overtake it.
+                self.messages.more = true;
                 delivery.responders.fail(SendError::Store(error.to_string()));
+                self.go_on(io);
             }
         }
     }
