@@ -285,6 +285,7 @@ impl Live {
         // Without work beside the journal the guest waits, and need not run to find that out again.
         running.phase = if needs_worker { Phase::Ready } else { Phase::Waiting };
         running.is_recorded = true;
+        running.is_durable = true;
         self.running = Some(Box::new(running));
         self.restart_activities(io, &timers);
     }
@@ -513,7 +514,7 @@ impl Live {
             return;
         }
         if let Some(running) = self.running.as_mut().filter(|running| *running.message_id() == id) {
-            if running.is_recorded {
+            if running.is_durable {
                 responders.accept();
             }
             running.responders.push(responders);
@@ -526,7 +527,9 @@ impl Live {
             return;
         }
         if let Some(queued) = self.inbox.iter_mut().find(|queued| queued.message.id == id) {
-            responders.accept();
+            if queued.position.is_some() {
+                responders.accept();
+            }
             queued.responders.push(responders);
             return;
         }

@@ -415,6 +415,7 @@ impl Live {
         }
         in_flight.controlled.into_iter().for_each(ControlResponder::done);
         if let Some(running) = self.running.as_mut().filter(|running| in_flight.accept == Some(running.number())) {
+            running.is_durable = true;
             running.responders.iter_mut().for_each(Responders::accept);
         }
         for (actor, lane) in in_flight.wake {
