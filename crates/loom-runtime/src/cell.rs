@@ -50,8 +50,8 @@ enum Body {
     Loading(Vec<Deferred>),
     /// Boxed: most of a shard's map is addresses.
     Live(Box<Live>),
-    /// Its beliefs are wrong; see the module's text.
-    Dead,
+    /// Its beliefs are wrong, or it could not be read, and why; see the module's text.
+    Dead(String),
 }
 
 /// A loaded actor.
@@ -121,7 +121,7 @@ impl Cell {
     }
 
     pub(crate) fn is_dead(&self) -> bool {
-        matches!(self.body, Body::Dead)
+        matches!(self.body, Body::Dead(_))
     }
 
     pub(crate) fn is_committing(&self) -> bool {
@@ -160,13 +160,16 @@ impl Cell {
         if let Body::Live(live) = &mut self.body {
             act(live);
             if live.failed {
-                self.body = Body::Dead;
+                self.body = Body::Dead("an earlier commit failed".to_owned());
             }
         }
     }
 
     pub(crate) fn deliver(&mut self, io: &mut Io, delivery: Box<Delivery>) {
-        self.live(|live| live.deliver(io, delivery));
+        match &self.body {
+            Body::Dead(cause) => delivery.responders.fail(SendError::Store(cause.clone())),
+            _ => self.live(|live| live.deliver(io, delivery)),
+        }
     }
 
     pub(crate) fn wake(&mut self, io: &mut Io) {
@@ -235,10 +238,13 @@ impl Cell {
                 self.live(|live| live.go_on(io));
             }
             Err(error) => {
-                // Whoever waits is told by being dropped; the shard tries again.
+                // The shard tries again; whoever waits is told why not now.
                 tracing::warn!(actor = %self.address, %error, "loading the actor");
                 io.context.metrics.host_faults.inc();
-                self.body = Body::Dead;
+                self.body = Body::Dead(crate::causes(&error));
+                for act in deferred {
+                    act(self, io);
+                }
             }
         }
     }

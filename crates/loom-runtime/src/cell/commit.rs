@@ -459,6 +459,9 @@ impl Live {
             }
         }
         let received = self.received.drain();
+        for delivery in self.entering.drain().flat_map(|(_, waiting)| waiting) {
+            delivery.responders.fail(error.clone());
+        }
         for responders in self.followers.drain().chain(received).flat_map(|(_, responders)| responders) {
             responders.fail(error.clone());
         }
