@@ -76,7 +76,7 @@ pub(crate) struct Live {
     /// Clients that follow a message whose turn has not begun.
     followers: HashMap<MessageId, Vec<Responders>>,
     /// Client ids on their way into the store, each with what came under the same id meanwhile.
-    entering: HashMap<MessageId, Vec<Box<Delivery>>>,
+    entering: HashMap<MessageId, Vec<Delivery>>,
     /// Turns of this cell whose end became durable: tells an answer of the store that is out of date.
     ended: u64,
     /// Questions to the store that have no answer yet.
@@ -450,7 +450,7 @@ impl Live {
                 let running = self.running.as_ref().is_some_and(|running| running.message_id() == &delivery.id);
                 if !running && let Some(waiting) = self.entering.get_mut(&delivery.id) {
                     // Soon it will be known.
-                    waiting.push(delivery);
+                    waiting.push(*delivery);
                     return;
                 }
                 let (mailbox, actor) = (io.context.storage.mailbox.clone(), self.address.clone());
@@ -499,7 +499,7 @@ impl Live {
     /// The store knows about this id, or has refused it. What waited for that has its turn after this event.
     fn entered(&mut self, io: &mut Io, id: &MessageId) {
         let waiting = self.entering.remove(id).unwrap_or_default();
-        io.local.extend(waiting.into_iter().map(Event::Deliver));
+        io.local.extend(waiting.into_iter().map(|delivery| Event::Deliver(Box::new(delivery))));
     }
 
     /// A message whose id was used before: the same one again, or a mistake.
