@@ -9,6 +9,7 @@ mod guests;
 mod process;
 mod sample_data;
 mod setup;
+mod sim;
 mod test;
 mod tidy;
 
@@ -34,6 +35,12 @@ enum Command {
     },
     /// Run everything CI runs
     Test,
+    /// Play simulated runs, one for each seed
+    Sim {
+        /// Passed on to `loom-sim`: `--seeds N --from SEED --trace`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check what the compiler does not
     Tidy,
     /// Write the synthetic applications of examples/loan-review again
@@ -53,6 +60,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Demo { arguments } => demo::demo(&root, &arguments),
         Command::Test => test::test(&root),
+        Command::Sim { arguments } => sim::sim(&root, &arguments),
         Command::Tidy => tidy::check(&root),
         Command::SampleData => sample_data::write(&root),
         Command::Setup => setup::ensure(&root),

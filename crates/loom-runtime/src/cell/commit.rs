@@ -419,6 +419,7 @@ impl Live {
         }
         in_flight.controlled.into_iter().for_each(ControlResponder::done);
         if let Some(running) = self.running.as_mut().filter(|running| in_flight.accept == Some(running.number())) {
+            running.is_durable = true;
             running.responders.iter_mut().for_each(Responders::accept);
         }
         for (actor, lane) in in_flight.wake {
@@ -462,6 +463,9 @@ impl Live {
             }
         }
         let received = self.received.drain();
+        for delivery in self.entering.drain().flat_map(|(_, waiting)| waiting) {
+            delivery.responders.fail(error.clone());
+        }
         for responders in self.followers.drain().chain(received).flat_map(|(_, responders)| responders) {
             responders.fail(error.clone());
         }

@@ -30,6 +30,8 @@ pub(crate) struct Running {
     pub(crate) phase: Phase,
     /// `turn-started` is durable, or on its way there.
     pub(crate) is_recorded: bool,
+    /// `turn-started` is durable.
+    pub(crate) is_durable: bool,
     /// What makes the client's id known; none for messages between actors.
     pub(crate) admission: Option<Admission>,
     pub(crate) responders: Vec<Responders>,
@@ -94,6 +96,7 @@ impl Running {
             started_seq,
             phase: Phase::Ready,
             is_recorded: false,
+            is_durable: false,
             admission,
             responders,
             taken: Vec::new(),

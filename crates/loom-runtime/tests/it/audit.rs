@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use loom_machine::{ActorSpec, Deployment, GuestLimits};
-use loom_runtime::{AuditError, DeployError, Handle, NODE_NAMESPACE, ReadError, audit_address};
+use loom_runtime::{AuditError, ControlError, DeployError, Handle, NODE_NAMESPACE, ReadError, audit_address};
 use loom_storage::{ActorRecord, Capabilities, Commit, CommitError, Journal, Storage, StoreError, memory::MemoryStore};
 use loom_types::{ActorAddress, EntryBody, FencingToken, Namespace, Segment, SequenceNumber};
 
@@ -121,6 +121,8 @@ async fn the_nodes_own_names_cannot_be_deployed() {
     let fine = deployment(&node.handle, "loomed").await;
     let refused = node.handle.deploy(&NODE_NAMESPACE.parse().unwrap(), fine.clone()).await;
     assert!(matches!(refused, Err(DeployError::Reserved { .. })), "{refused:?}");
-    node.handle.deploy(&Namespace::default(), fine).await.unwrap();
+    node.handle.deploy_by(&Namespace::default(), fine, "ada").await.unwrap();
+    let refused = node.handle.pause(&audit_address(&Namespace::default()), "ada").await;
+    assert!(matches!(refused, Err(ControlError::Reserved(_))), "{refused:?}");
     node.runtime.shutdown().await;
 }
