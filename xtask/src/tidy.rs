@@ -18,9 +18,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-store-sqlite", &["loom-storage", "loom-types"]),
     ("loom-loan-review", &[]),
     ("loom-harness", &["loom-machine", "loom-types"]),
+    ("loom-build", &[]),
     (
         "loom-cli",
         &[
+            "loom-build",
             "loom-client",
             "loom-harness",
             "loom-loan-review",

@@ -1,9 +1,12 @@
 //! The command line.
 
+mod guests;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::guests::{Build, GuestKind, GuestLanguage, New, Test};
 use crate::target::TargetArguments;
 
 /// Durable WASM actors with a verifiable journal
@@ -18,6 +21,12 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a project with a guest that builds and has a test
+    New(guests::New),
+    /// Compile a project's modules
+    Build(guests::Build),
+    /// Run the scripts of a project against its compiled modules
+    Test(guests::Test),
     /// Run a node on this machine, with its data in a folder
     Dev(Dev),
     /// Upload the modules of DIR/loom.toml and activate the deployment
@@ -65,6 +74,9 @@ pub struct Dev {
     /// Address to listen on (loopback only)
     #[arg(long, env = "LOOM_LISTEN", default_value = "127.0.0.1:4100")]
     pub listen: SocketAddr,
+    /// Build and deploy DIR/loom.toml, and again whenever a file of it changes
+    #[arg(long, value_name = "DIR")]
+    pub watch: Option<PathBuf>,
     /// Waiting instances kept in memory; 0 replays every one that is needed again
     #[arg(long, default_value_t = loom_runtime::Settings::default().resident_instances_max, value_name = "N")]
     pub resident_instances_max: usize,

@@ -3,10 +3,14 @@
 mod actors;
 mod bench;
 mod blob;
+mod build;
 mod dev;
 mod export;
 mod journal;
+mod new;
 mod promise;
+mod test;
+mod watch;
 
 use crate::{
     Arguments, CliError,
@@ -17,6 +21,9 @@ use crate::{
 /// Runs the command that was asked for.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     match arguments.command {
+        Command::New(arguments) => new::new(&arguments),
+        Command::Build(arguments) => build::build(arguments).await,
+        Command::Test(arguments) => test::test(arguments).await,
         Command::Dev(arguments) => dev::dev(arguments).await,
         Command::Deploy(arguments) => dev::deploy(arguments).await,
         Command::Call(arguments) => actors::call(arguments).await,

@@ -84,9 +84,10 @@ impl<'a> Bench<'a> {
         Ok(Self { sandbox, deployment: Arc::new(deployment), modules })
     }
 
-    /// Runs every case; `blobs` are there for the guest to read.
-    pub fn run(&self, script: &Script, blobs: &[Vec<u8>]) -> Vec<CaseReport> {
-        script.cases.iter().map(|case| self.run_case(script.subject(), case, blobs)).collect()
+    /// Runs every case, or those with `only` in their name; `blobs` are there for the guest to read.
+    pub fn run(&self, script: &Script, blobs: &[Vec<u8>], only: Option<&str>) -> Vec<CaseReport> {
+        let chosen = script.cases.iter().filter(|case| only.is_none_or(|only| case.name.contains(only)));
+        chosen.map(|case| self.run_case(script.subject(), case, blobs)).collect()
     }
 
     fn run_case(&self, subject: Subject<'_>, case: &Case, blobs: &[Vec<u8>]) -> CaseReport {

@@ -7,6 +7,7 @@ use loom_client::Client;
 use crate::{
     CliError,
     arguments::{Deploy, Dev},
+    commands::watch::Watch,
     manifest::Unresolved,
     node::{NodeSettings, ServingNode},
     output,
@@ -21,8 +22,21 @@ pub(super) async fn dev(arguments: Dev) -> Result<(), CliError> {
     }
     let node = ServingNode::start(settings, arguments.listen).await?;
     eprintln!("loom {} listens on http://{}", env!("CARGO_PKG_VERSION"), node.address);
-    eprintln!("data in {} — deploy with `loom deploy DIR`, stop with Ctrl-C", arguments.data.display());
-    wait_for_signal().await?;
+    let data = arguments.data.display();
+    match &arguments.watch {
+        None => {
+            eprintln!("data in {data} — deploy with `loom deploy DIR`, stop with Ctrl-C");
+            wait_for_signal().await?;
+        }
+        Some(folder) => {
+            eprintln!("data in {data} — watching {}, stop with Ctrl-C", folder.display());
+            let client = Client::new(&format!("http://{}", node.address));
+            tokio::select! {
+                signal = wait_for_signal() => signal?,
+                () = Watch::new(client, folder, &arguments.data).run() => {}
+            }
+        }
+    }
     eprintln!("stopping");
     node.shutdown().await;
     Ok(())
@@ -41,7 +55,7 @@ async fn wait_for_signal() -> Result<(), CliError> {
 pub(super) async fn deploy(arguments: Deploy) -> Result<(), CliError> {
     let manifest = Unresolved::read(&arguments.folder)?;
     let target = Target::open(&arguments.target).await?;
-    let deployed = upload(&target.client, &arguments.folder, manifest).await;
+    let deployed = activate(&target.client, &arguments.folder, manifest).await;
     target.close().await;
     let deployment = deployed?;
     if arguments.json {
@@ -58,7 +72,12 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-async fn upload(client: &Client, folder: &Path, manifest: Unresolved) -> Result<loom_client::Deployment, CliError> {
+/// Uploads the modules and makes the deployment the one for new turns. Turns that have begun stay with theirs.
+pub(super) async fn activate(
+    client: &Client,
+    folder: &Path,
+    manifest: Unresolved,
+) -> Result<loom_client::Deployment, CliError> {
     let mut cids = BTreeMap::new();
     for file in manifest.files() {
         let path = folder.join(&file);

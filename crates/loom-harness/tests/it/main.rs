@@ -50,7 +50,7 @@ fn report(script: &str) -> String {
         Ok(script) => script,
         Err(error) => return format!("invalid: {error}"),
     };
-    let reports = bench().run(&script, &[b"a blob".to_vec()]);
+    let reports = bench().run(&script, &[b"a blob".to_vec()], None);
     let lines = reports.into_iter().map(|report| match report.result {
         Ok(passed) => format!("ok {} ({} runs)", report.name, passed.runs),
         Err(problem) => format!("FAILED {}\n{problem}", report.name),
