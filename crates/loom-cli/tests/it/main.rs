@@ -3,5 +3,6 @@
 
 mod crash;
 mod demo;
+mod guests;
 mod process;
 mod usage;
