@@ -6,6 +6,7 @@
 
 mod demo;
 mod guests;
+mod guide;
 mod process;
 mod sample_data;
 mod setup;
@@ -43,6 +44,8 @@ enum Command {
     },
     /// Check what the compiler does not
     Tidy,
+    /// Walk through docs/guides/first-actor.md
+    Guide,
     /// Write the synthetic applications of examples/loan-review again
     SampleData,
     /// Install what building the guests needs and this machine lacks
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
         Command::Test => test::test(&root),
         Command::Sim { arguments } => sim::sim(&root, &arguments),
         Command::Tidy => tidy::check(&root),
+        Command::Guide => guide::walk(&root),
         Command::SampleData => sample_data::write(&root),
         Command::Setup => setup::ensure(&root),
         Command::Guests { check: false } => guests::build(&root),

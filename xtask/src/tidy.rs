@@ -17,10 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-wasmtime", &["loom-machine", "loom-types"]),
     ("loom-store-sqlite", &["loom-storage", "loom-types"]),
     ("loom-loan-review", &[]),
+    ("loom-harness", &["loom-machine", "loom-types"]),
+    ("loom-build", &[]),
     (
         "loom-cli",
         &[
+            "loom-build",
             "loom-client",
+            "loom-harness",
             "loom-loan-review",
             "loom-machine",
             "loom-runtime",

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod guests;
 mod node;
 mod token;
 
@@ -7,7 +8,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::{node::NodeArguments, token::Token};
+pub(crate) use self::{
+    guests::{Build, GuestKind, GuestLanguage, New, Test},
+    node::NodeArguments,
+    token::Token,
+};
 use crate::target::TargetArguments;
 
 /// Durable WASM actors with a verifiable journal
@@ -22,6 +27,12 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a project with a guest that builds and has a test
+    New(guests::New),
+    /// Compile a project's modules
+    Build(guests::Build),
+    /// Run the scripts of a project against its compiled modules
+    Test(guests::Test),
     /// Run a node on this machine, with its data in a folder
     Dev(Dev),
     /// Run a node for others: tokens, TLS, a configuration file
@@ -73,6 +84,9 @@ impl Command {
 pub struct Dev {
     #[command(flatten)]
     pub node: NodeArguments,
+    /// Build and deploy DIR/loom.toml, and again whenever a file of it changes
+    #[arg(long, value_name = "DIR")]
+    pub watch: Option<PathBuf>,
 }
 
 /// `loom serve`

@@ -3,13 +3,17 @@
 mod actors;
 mod bench;
 mod blob;
+mod build;
 mod config;
 mod deploy;
 mod export;
 mod journal;
+mod new;
 mod promise;
 mod serve;
+mod test;
 mod token;
+mod watch;
 
 use crate::{
     Arguments, CliError,
@@ -25,6 +29,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Config(command) => config::config(command),
         Command::Token(command) => token::token(command).await,
         Command::Deploy(arguments) => deploy::deploy(arguments).await,
+        Command::New(arguments) => new::new(&arguments),
+        Command::Build(arguments) => build::build(arguments).await,
+        Command::Test(arguments) => test::test(arguments).await,
         Command::Call(arguments) => actors::call(arguments).await,
         Command::Send(arguments) => actors::send(arguments).await,
         Command::Ps(arguments) => actors::ps(arguments).await,

@@ -29,7 +29,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(commands::run(arguments)) {
+    let result = runtime.block_on(commands::run(arguments));
+    // A node that ran has been shut down; what may be left is a compiler that nobody waits for any more.
+    runtime.shutdown_background();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.print();

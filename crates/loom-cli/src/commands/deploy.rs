@@ -9,7 +9,7 @@ use crate::{CliError, arguments::Deploy, manifest::Unresolved, output, target::T
 pub(super) async fn deploy(arguments: Deploy) -> Result<(), CliError> {
     let manifest = Unresolved::read(&arguments.folder)?;
     let target = Target::open(&arguments.target).await?;
-    let deployed = upload(&target.client, &arguments.folder, manifest).await;
+    let deployed = activate(&target.client, &arguments.folder, manifest).await;
     target.close().await;
     let deployment = deployed?;
     if arguments.json {
@@ -26,7 +26,12 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-async fn upload(client: &Client, folder: &Path, manifest: Unresolved) -> Result<loom_client::Deployment, CliError> {
+/// Uploads the modules and makes the deployment the one for new turns. Turns that have begun stay with theirs.
+pub(super) async fn activate(
+    client: &Client,
+    folder: &Path,
+    manifest: Unresolved,
+) -> Result<loom_client::Deployment, CliError> {
     let mut cids = BTreeMap::new();
     for file in manifest.files() {
         let path = folder.join(&file);

@@ -1,6 +1,9 @@
 //! Running a node: `loom dev` for a developer, `loom serve` for everybody else. Both go the same way from settings to
 //! components; they differ in who may reach them.
 
+use loom_client::{Client, Connection, Secret};
+
+use super::watch::Watch;
 use crate::{
     CliError,
     arguments::{Dev, Serve},
@@ -12,8 +15,18 @@ pub(super) async fn dev(arguments: Dev) -> Result<(), CliError> {
     let data = settings.data.display().to_string();
     let node = ServingNode::start(settings, Exposure::ThisMachine).await?;
     announce(&node);
-    eprintln!("data in {data} — deploy with `loom deploy DIR`, stop with Ctrl-C");
-    until_told_to_stop(node).await
+    let Some(folder) = &arguments.watch else {
+        eprintln!("data in {data} — deploy with `loom deploy DIR`, stop with Ctrl-C");
+        return until_told_to_stop(node).await;
+    };
+    eprintln!("data in {data} — watching {}, stop with Ctrl-C", folder.display());
+    // A folder with tokens asks for one here too.
+    let token = std::env::var("LOOM_TOKEN").ok().map(Secret::new);
+    let client = Client::connect(Connection { url: node.url(), token, ..Connection::default() })?;
+    tokio::select! {
+        stopped = until_told_to_stop(node) => stopped,
+        () = Watch::new(client, folder, std::path::Path::new(&data)).run() => Ok(()),
+    }
 }
 
 pub(super) async fn serve(arguments: Serve) -> Result<(), CliError> {

@@ -4,6 +4,7 @@
 mod config;
 mod crash;
 mod demo;
+mod guests;
 mod process;
 mod security;
 mod tenants;

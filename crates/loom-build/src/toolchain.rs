@@ -1,19 +1,23 @@
 //! Rust compilers that can build for WASM.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::process::{command, output};
 
-pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// What guests are compiled for.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// A compiler with a standard library for the target, or with the source to build one.
 #[derive(Debug)]
-pub(crate) struct Toolchain {
+pub struct Toolchain {
     kind: Kind,
     /// Everything that decides about the bytes: compiler, standard library, linker.
-    pub(crate) version: String,
-    pub(crate) sysroot: PathBuf,
+    pub version: String,
+    /// Where the compiler's own files are.
+    pub sysroot: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +30,7 @@ enum Kind {
 
 impl Toolchain {
     /// What is on this machine, the usual one first.
-    pub(crate) fn available() -> Vec<Self> {
+    pub fn available() -> Vec<Self> {
         [Self::rustup(), Self::debian()].into_iter().flatten().collect()
     }
 
@@ -55,7 +59,7 @@ impl Toolchain {
     }
 
     /// This toolchain's `cargo build`, set up for the target.
-    pub(crate) fn cargo(&self) -> Command {
+    pub fn cargo(&self) -> Command {
         let mut cargo = command(match self.kind {
             Kind::Rustup => "cargo",
             Kind::Debian => "/usr/bin/cargo",
@@ -71,7 +75,7 @@ impl Toolchain {
     }
 
     /// Cargo's flags, as they are recorded.
-    pub(crate) fn flags(&self) -> &'static [&'static str] {
+    pub fn flags(&self) -> &'static [&'static str] {
         match self.kind {
             Kind::Rustup => &[],
             Kind::Debian => &["-Zbuild-std=std,panic_abort"],
@@ -79,7 +83,7 @@ impl Toolchain {
     }
 
     /// A name for the folder with this toolchain's intermediate files.
-    pub(crate) fn folder(&self) -> &'static str {
+    pub fn folder(&self) -> &'static str {
         match self.kind {
             Kind::Rustup => "rustup",
             Kind::Debian => "debian",
