@@ -11,6 +11,8 @@ mod blobs;
 mod config;
 mod error;
 mod lock;
+#[cfg(test)]
+mod plans;
 mod reader;
 mod schema;
 mod store;
