@@ -1,8 +1,9 @@
 // Loom beside Restate: the same loads, from the same clients, in turn, in one run.
 //
-//   node bench/compare.mjs [--quick] [--only restate|fresh|history] [--loads A,B,C] [--json FILE]
+//   node bench/compare.mjs [--quick] [--only restate,fresh,history] [--loads A,B,C] [--binary LOOM] [--json FILE]
 //
-// Prints Markdown on stdout and progress on stderr. Needs cargo, Node and npm; everything it makes is under target/bench.
+// Prints Markdown on stdout and progress on stderr. Builds Loom in release unless a binary is named. Needs cargo, Node
+// and npm; everything it makes is under target/bench.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
         quick: { type: "boolean", default: false },
         only: { type: "string", default: "restate,fresh,history" },
         loads: { type: "string", default: "A,B,C" },
+        binary: { type: "string" },
         json: { type: "string" },
     },
 });
@@ -74,9 +76,10 @@ const effect = { flavour: "effect", load: "A-effect" };
 const subjects = {
     restate: () => run(new Restate(install(join(folder, "restate")), join(folder, "run/restate")), "Restate",
         [{ flavour: "", load: "A" }]),
-    fresh: () => run(new Loom(build(), join(folder, "run/fresh")), "Loom, fresh", [pure, effect]),
-    history: () => run(new Loom(build(), join(folder, "run/history")), "Loom, history", [pure, effect]),
+    fresh: () => run(new Loom(binary, join(folder, "run/fresh")), "Loom, fresh", [pure, effect]),
+    history: () => run(new Loom(binary, join(folder, "run/history")), "Loom, history", [pure, effect]),
 };
+const binary = options.binary ?? (options.only === "restate" ? null : build());
 
 const measured = machine(folder);
 for (const subject of wanted.subjects) await subjects[subject]();
