@@ -3,6 +3,7 @@
 
 mod audit;
 mod controls;
+mod hostile;
 mod messages;
 mod node;
 mod recorded;
