@@ -16,6 +16,8 @@ mod checked;
 mod config;
 mod error;
 mod lock;
+#[cfg(test)]
+mod plans;
 mod reader;
 mod schema;
 mod store;

@@ -5,9 +5,7 @@
 
 mod erase;
 mod group;
-mod sql;
-#[cfg(test)]
-mod tests;
+pub(crate) mod sql;
 
 use std::{
     collections::HashMap,

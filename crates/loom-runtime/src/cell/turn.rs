@@ -23,6 +23,10 @@ const UNDER_WAY: u64 = i64::MAX as u64;
 /// Commit a turn's entries before they grow past this, even if its guest never waits.
 const PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Fuel that a turn's guests may use between requests before others run. A guest that computes yields by itself
+/// (`sandbox.slice_fuel`); one that asks and asks is stopped here.
+const SLICE_FUEL: u64 = 5_000_000;
+
 /// A turn that is not finished.
 pub(crate) struct Running {
     pub(crate) turn: Turn,
@@ -53,6 +57,10 @@ pub(crate) struct Running {
     guest: Option<Box<dyn Guest>>,
     /// A pure activity that runs inside its step.
     inner: Option<Box<dyn Guest>>,
+    /// The answer to its last request, if others run before it gets it.
+    held: Option<String>,
+    /// Fuel of its pure activities since it began its slice.
+    inner_fuel: u64,
     faults: u32,
 }
 
@@ -109,6 +117,8 @@ impl Running {
             module: None,
             guest: None,
             inner: None,
+            held: None,
+            inner_fuel: 0,
             faults: 0,
         }
     }
@@ -220,9 +230,16 @@ impl Live {
     /// Runs the guest until it has to wait, lets others run, or ends.
     pub(super) fn drive(&mut self, io: &mut Io, answer: Option<String>) {
         io.resident.pop(&self.address);
-        let mut answer = answer;
+        let Some(running) = self.running.as_mut() else { return };
+        let mut answer = answer.or_else(|| running.held.take());
+        running.inner_fuel = 0;
+        let slice_began = running.fuel_used();
         loop {
             let Some(running) = self.running.as_mut() else { return };
+            if answer.is_some() && running.fuel_used() + running.inner_fuel > slice_began + SLICE_FUEL {
+                running.held = answer;
+                return self.slice_over(io);
+            }
             if running.guest.is_none() {
                 match self.start_guest(io) {
                     Started::Yes => answer = None,
@@ -437,6 +454,7 @@ impl Live {
                 None
             }
             Sliced::Done(Ok(result)) => {
+                running.inner_fuel += inner.fuel_used();
                 running.inner = None;
                 Some(self.finish(io, result.as_deref()))
             }

@@ -4,6 +4,7 @@
 mod audit;
 mod controls;
 mod faults;
+mod hostile;
 mod messages;
 mod node;
 mod recorded;
