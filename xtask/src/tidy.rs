@@ -20,6 +20,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-harness", &["loom-machine", "loom-types"]),
     ("loom-build", &[]),
     (
+        "loom-fuzz",
+        &["loom-machine", "loom-runtime", "loom-server", "loom-storage", "loom-types", "loom-wasmtime"],
+    ),
+    (
         "loom-cli",
         &[
             "loom-build",

@@ -28,12 +28,15 @@ mod tokens;
 mod wait;
 mod withhold;
 
+/// What [`router`] returns.
+pub use axum::Router;
+
 pub use self::{
     access::{Access, Grants, InvalidGrants, Role},
     actors::journal_entry,
     auth::Auth,
     deployments::manifest,
-    serve::{Components, access, serve},
+    serve::{Components, access, router, serve},
     settings::Settings,
     tls::{Tls, TlsError},
     tokens::{TokenRecord, Tokens, TokensError},

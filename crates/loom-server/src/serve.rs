@@ -116,8 +116,9 @@ impl Route {
     }
 }
 
-/// The router, with a guard before every handler.
-fn router(handle: Handle, auth: Auth, settings: &Settings) -> Router {
+/// The interface without a listener, for whoever brings the requests: a guard stands before every handler, but the
+/// bounds of connections are those of [`serve`] alone.
+pub fn router(handle: Handle, auth: Auth, settings: &Settings) -> Router {
     let mut registry = Registry::default();
     handle.metrics().register(&mut registry);
     let auth = Arc::new(auth);

@@ -1,0 +1,31 @@
+//! What untrusted bytes may reach, as plain functions that panic when a promise is broken.
+//!
+//! Each function is one fuzzer's body (`fuzz/fuzz_targets`), and the test of this crate calls the same function with
+//! every file of that fuzzer's corpus. A finding is a file added to the corpus; nothing else has to be written.
+//! (The criteria program is a guest's; its body and replay are in `guests/loan-review/criteria/tests/it`.)
+//!
+//! Start at [`TARGETS`].
+
+mod guest_module;
+mod guest_strings;
+mod http_request;
+mod stored;
+mod turn_requests;
+
+/// A fuzzer: its name, which is also its corpus's folder, and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every fuzzer.
+pub const TARGETS: &[Target] = &[
+    ("http", http_request::run),
+    ("module", guest_module::run),
+    ("requests", turn_requests::run),
+    ("stored", stored::run),
+    ("strings", guest_strings::run),
+];
+
+/// Runs one target's body by its name, as `fuzz/fuzz_targets` does.
+pub fn run(name: &str, input: &[u8]) {
+    let (_, body) = TARGETS.iter().find(|(target, _)| *target == name).expect("every fuzzer names a target");
+    body(input);
+}

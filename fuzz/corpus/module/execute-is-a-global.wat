@@ -1,0 +1,9 @@
+;; Execute is no function.
+;; Expected: invalid-signature.
+(module
+  (memory (export "memory") 1)
+  (func (export "loom_alloc") (param $length i32) (result i32)
+    (i32.const 1024))
+  (func (export "loom_free") (param $pointer i32) (param $length i32))
+  (global (export "execute") i32 (i32.const 0))
+)

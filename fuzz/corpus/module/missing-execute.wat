@@ -1,0 +1,8 @@
+;; There is no execute.
+;; Expected: missing-export.
+(module
+  (memory (export "memory") 1)
+  (func (export "loom_alloc") (param $length i32) (result i32)
+    (i32.const 1024))
+  (func (export "loom_free") (param $pointer i32) (param $length i32))
+)
