@@ -7,10 +7,17 @@
 
 #[cfg(feature = "http")]
 mod client;
+#[cfg(feature = "http")]
+mod events;
+#[cfg(feature = "openapi")]
+mod schema;
 mod secret;
 mod tokens;
 mod types;
 
 #[cfg(feature = "http")]
-pub use self::client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring};
+pub use self::{
+    client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring},
+    events::Events,
+};
 pub use self::{secret::Secret, tokens::*, types::*};
