@@ -43,6 +43,9 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("axum", &["loom-server"]),
     ("reqwest", &["loom-client"]),
     ("rustls", &["loom-client", "loom-server"]),
+    ("opentelemetry", &["loom-cli"]),
+    ("opentelemetry-otlp", &["loom-cli"]),
+    ("tracing-opentelemetry", &["loom-cli"]),
 ];
 
 /// Checks everything and names all that is wrong.

@@ -15,7 +15,7 @@ pub(crate) use self::{
     node::NodeArguments,
     token::Token,
 };
-use crate::target::TargetArguments;
+use crate::{CliError, target::TargetArguments};
 
 /// Durable WASM actors with a verifiable journal
 #[derive(Debug, Parser)]
@@ -95,6 +95,16 @@ pub enum Command {
 impl Command {
     pub(crate) fn is_server(&self) -> bool {
         matches!(self, Command::Dev(_) | Command::Serve(_))
+    }
+
+    /// Where traces go, if anywhere.
+    pub(crate) fn otlp_endpoint(&self) -> Result<Option<String>, CliError> {
+        match self {
+            Command::Dev(Dev { node, .. }) | Command::Serve(Serve { node }) => {
+                Ok(node.settings()?.settings.otlp_endpoint)
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -215,6 +225,12 @@ pub struct Journal {
     /// Only this turn
     #[arg(long, value_name = "N")]
     pub turn: Option<u64>,
+    /// Only entries from this one on
+    #[arg(long, default_value_t = 0, value_name = "SEQ")]
+    pub from: u64,
+    /// Go on with entries as they become durable, until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
     /// Do not shorten values
     #[arg(long)]
     pub full: bool,

@@ -30,6 +30,8 @@ pub struct NodeSettings {
     pub tls_key: Option<PathBuf>,
     /// Serve other machines without TLS: tokens and data can be read on the way.
     pub insecure_plaintext: bool,
+    /// OpenTelemetry collector that traces go to, OTLP over HTTP.
+    pub otlp_endpoint: Option<String>,
     /// The HTTP side's settings.
     pub server: loom_server::Settings,
     /// The runtime's settings.
@@ -51,6 +53,7 @@ impl NodeSettings {
             tls_cert: None,
             tls_key: None,
             insecure_plaintext: false,
+            otlp_endpoint: None,
             server: loom_server::Settings::default(),
             runtime: loom_runtime::Settings::default(),
             sandbox: loom_wasmtime::Settings::default(),

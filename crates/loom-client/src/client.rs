@@ -8,8 +8,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Accepted, Actor, ActorSummary, Blob, CollectedBlobs, CreatedToken, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID,
-    Manifest, NAMESPACE, NewToken, Page, Problem, Promise, Secret, Settled, Settlement, TURN, Token,
+    Accepted, Actor, ActorSummary, Blob, CollectedBlobs, CreatedToken, Deployment, Entry, Events, IDEMPOTENCY_KEY,
+    MESSAGE_ID, Manifest, NAMESPACE, NewToken, Page, Problem, Promise, Secret, Settled, Settlement, TURN, Token,
 };
 
 /// How much longer than its own wait a request may take.
@@ -128,7 +128,12 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).timeout(PATIENCE);
+        self.patient_request(method, path).timeout(PATIENCE)
+    }
+
+    /// A request whose answer may take any time.
+    fn patient_request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
         if let Some(namespace) = &self.namespace {
             request = request.header(NAMESPACE, namespace);
         }
@@ -238,6 +243,13 @@ impl Client {
     /// A page of its journal from entry `from` on; empty at the end.
     pub async fn journal(&self, actor: &str, from: u64) -> Result<Vec<Entry>, ClientError> {
         self.json(self.request(Method::GET, &format!("/v1/actors/{actor}/journal")).query(&[("from", from)])).await
+    }
+
+    /// Follows its journal from entry `from` on: what is there already, then what comes.
+    pub async fn events(&self, actor: &str, from: u64) -> Result<Events, ClientError> {
+        // No timeout: silence means that nothing happens.
+        let request = self.patient_request(Method::GET, &format!("/v1/actors/{actor}/events"));
+        self.answer(request.query(&[("from", from)])).await.map(Events::new)
     }
 
     /// A page of unresolved promises.

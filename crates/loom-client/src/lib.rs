@@ -8,10 +8,17 @@
 #[cfg(feature = "http")]
 mod client;
 mod controls;
+#[cfg(feature = "http")]
+mod events;
+#[cfg(feature = "openapi")]
+mod schema;
 mod secret;
 mod tokens;
 mod types;
 
 #[cfg(feature = "http")]
-pub use self::client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring};
+pub use self::{
+    client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring},
+    events::Events,
+};
 pub use self::{controls::*, secret::Secret, tokens::*, types::*};

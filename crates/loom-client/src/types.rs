@@ -18,6 +18,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// An error, RFC 9457. `code` is stable and has a page in `docs/errors/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// A reference to the code's page, relative to the documentation.
     #[serde(rename = "type")]
@@ -40,6 +41,7 @@ pub struct Problem {
 
 /// How a turn failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TurnFailure {
     /// Stable kind: the host's (`docs/errors/guest-failures.md`) or the guest's own.
     pub kind: String,
@@ -54,6 +56,7 @@ pub struct TurnFailure {
 
 /// 202: the message is durable, and its turn has not ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Accepted {
     /// The message's id; `GET …/messages/{id}` tells more.
     pub id: String,
@@ -66,6 +69,7 @@ pub struct Accepted {
 
 /// An actor in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActorSummary {
     /// `type/key`.
     pub actor: String,
@@ -83,6 +87,7 @@ pub struct ActorSummary {
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
@@ -93,6 +98,7 @@ pub struct Page<T> {
 
 /// An actor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Actor {
     /// `type/key`.
     pub actor: String,
@@ -120,6 +126,7 @@ pub struct Actor {
 
 /// A step without its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WaitingOn {
     /// The step's number in its turn.
     pub step: u32,
@@ -131,6 +138,7 @@ pub struct WaitingOn {
 
 /// An unresolved promise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Promise {
     /// Whoever has it may resolve the promise.
     pub token: String,
@@ -141,6 +149,7 @@ pub struct Promise {
     pub label: Option<String>,
     /// What goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<serde_json::Value>))]
     pub data: Option<Box<RawValue>>,
     /// Milliseconds since the Unix epoch.
     pub created_ms: u64,
@@ -158,6 +167,7 @@ pub enum Settlement {
 
 /// Why a promise is rejected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rejection {
     /// For the guest and for people.
@@ -166,6 +176,7 @@ pub struct Rejection {
 
 /// The actor whose promise was settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Settled {
     /// `type/key`.
     pub actor: String,
@@ -173,6 +184,7 @@ pub struct Settled {
 
 /// An entry of a journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Entry {
     /// Its identity.
     pub cid: String,
@@ -195,6 +207,7 @@ pub struct Entry {
 
 /// A payload of an entry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Payload {
     /// Its block's CID.
     pub cid: String,
@@ -203,6 +216,7 @@ pub struct Payload {
     pub media_type: Option<String>,
     /// The value, if it is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<serde_json::Value>))]
     pub json: Option<Box<RawValue>>,
     /// The value in base64, if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,6 +228,7 @@ pub struct Payload {
 
 /// A blob that was stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Blob {
     /// Its name.
     pub cid: String,
@@ -223,6 +238,7 @@ pub struct Blob {
 
 /// What came of collecting blobs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CollectedBlobs {
     /// Blobs that stay.
     pub kept: u64,
@@ -236,6 +252,7 @@ pub struct CollectedBlobs {
 
 /// A deployment's manifest as it is sent. Limits that are absent have their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The application's name.
@@ -250,6 +267,7 @@ pub struct Manifest {
 
 /// An actor type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ManifestActor {
     /// CID of the uploaded module.
@@ -261,6 +279,7 @@ pub struct ManifestActor {
 
 /// An activity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ManifestActivity {
     /// CID of the uploaded module.
@@ -278,6 +297,7 @@ pub struct ManifestActivity {
 
 /// Limits; absent ones have their defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "each is described at loom_machine::GuestLimits")]
 pub struct Limits {
@@ -295,6 +315,7 @@ pub struct Limits {
 
 /// Retry policy; absent members have their defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "each is described at loom_machine::Retry")]
 pub struct RetryPolicy {
@@ -308,6 +329,7 @@ pub struct RetryPolicy {
 
 /// An active deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Deployment {
     /// The application's name.
     pub name: String,

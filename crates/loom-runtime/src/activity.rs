@@ -13,6 +13,8 @@ pub(crate) struct Job {
     pub(crate) attempt: u32,
     pub(crate) spec: ActivitySpec,
     pub(crate) input: String,
+    /// Of this attempt; open as long as the job is about.
+    pub(crate) span: tracing::Span,
 }
 
 /// What came of an attempt. A host fault is no outcome.

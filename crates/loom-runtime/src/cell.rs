@@ -27,6 +27,7 @@ use crate::{
     handle::{LiveView, Stage, WaitingOn, body_digest, read_result},
     load::{self, ARRIVALS_PAGE, LoadError, LoadedActor, OpenTurn},
     shard::{CellResult, Content, ControlDelivery, Delivery, Event, Io, Responders},
+    trace::{self, Traces},
 };
 
 use self::commit::InFlight;
@@ -138,6 +139,15 @@ impl Cell {
         match &mut self.body {
             Body::Live(live) => live.running.as_mut().is_some_and(|running| running.drop_guest()),
             _ => false,
+        }
+    }
+
+    /// Lets the turn that rests here be found by its trace when it is taken up again.
+    pub(crate) fn leave_trace(&self, traces: &Traces) {
+        if let Body::Live(live) = &self.body
+            && let Some(running) = &live.running
+        {
+            traces.put(running.message_id(), &running.span);
         }
     }
 
@@ -292,6 +302,7 @@ impl Live {
         running.phase = if needs_worker { Phase::Ready } else { Phase::Waiting };
         running.is_recorded = true;
         running.is_durable = true;
+        running.trace_again(&self.address, &io.context.traces);
         self.running = Some(Box::new(running));
         self.restart_activities(io, &timers);
     }
@@ -523,6 +534,7 @@ impl Live {
             if running.is_durable {
                 responders.accept();
             }
+            trace::link(&running.span, responders.trace.as_ref());
             running.responders.push(responders);
             self.tell_waiting();
             return;

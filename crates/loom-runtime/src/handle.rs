@@ -17,6 +17,7 @@ use loom_types::{
     ActorAddress, Cid, Codec, EncodedEntry, Entry, EntryBody, Marker, MessageId, Namespace, Payload, Resolution,
     SequenceNumber, TurnNumber, TurnResult, limits::PAYLOAD_BYTES_MAX,
 };
+use prometheus_client::registry::Registry;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
@@ -27,9 +28,11 @@ use crate::{
     deployments::Deployments,
     load,
     lookout::Doubts,
+    metrics::NodeFigures,
     modules::Modules,
     shard::{Content, Delivery, Event, Responders, shard_of},
     upkeep::{LetGo, Upkeep},
+    watch::{Watch, Watchers},
 };
 
 pub use control::RedeliverError;
@@ -53,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
     pub(crate) upkeep: Upkeep,
+    pub(crate) watchers: Arc<Watchers>,
 }
 
 /// How a message is sent.
@@ -430,6 +434,12 @@ impl Handle {
         Ok(page)
     }
 
+    /// Watches the actor's journal: from now on nothing that is committed goes unnoticed, and what was committed
+    /// before is for [`Handle::journal`] to tell. None if too many watch already.
+    pub fn watch(&self, actor: &ActorAddress) -> Option<Watch> {
+        self.inner.watchers.watch(actor)
+    }
+
     /// Resolves a promise with a value or a failure. Once per token.
     pub async fn resolve(
         &self,
@@ -532,9 +542,28 @@ impl Handle {
         self.inner.upkeep.round().await
     }
 
+    /// Whether the node can take messages in: commits become durable, and the deployments of earlier are back
+    /// (no handle exists before they are).
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.inner.storage.catalog.probe().await
+    }
+
     /// The runtime's counters.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// Registers every figure of the runtime and of its store.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.inner.metrics.register(registry);
+        let node = NodeFigures {
+            journal: self.inner.storage.journal.clone(),
+            watchers: self.inner.watchers.clone(),
+            requests: self.inner.requests.clone(),
+            requests_max: self.inner.requests_max,
+            engine: self.inner.modules.sandbox().engine().to_owned(),
+        };
+        registry.sub_registry_with_prefix("loom").register_collector(Box::new(node));
     }
 }
 

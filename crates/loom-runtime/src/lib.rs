@@ -37,7 +37,9 @@ mod salts;
 mod settings;
 mod shard;
 mod timers;
+pub mod trace;
 mod upkeep;
+mod watch;
 
 pub use self::{
     audit::{AuditError, NODE_NAMESPACE, address as audit_address},
@@ -55,5 +57,6 @@ pub use self::{
     salts::{OsSalts, SaltSources},
     settings::Settings,
     upkeep::LetGo,
+    watch::Watch,
 };
 pub(crate) use control::ControlRequest;

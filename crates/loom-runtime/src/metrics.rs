@@ -1,9 +1,13 @@
 //! What the runtime counts. Names follow Prometheus conventions; the server exposes them.
 
+mod node;
+
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+pub(crate) use self::node::NodeFigures;
 
 /// Counters of one runtime. Cheap to update.
 #[derive(Clone, Debug)]
@@ -27,6 +31,9 @@ pub struct Metrics {
     pub divergences: Counter,
     pub timers_fired: Counter,
     pub module_loads: Counter,
+    pub module_cache_hits: Counter,
+    pub module_cache_misses: Counter,
+    pub module_evictions: Counter,
     pub module_cache_bytes: Gauge,
 }
 
@@ -53,6 +60,9 @@ impl Default for Metrics {
             divergences: Counter::default(),
             timers_fired: Counter::default(),
             module_loads: Counter::default(),
+            module_cache_hits: Counter::default(),
+            module_cache_misses: Counter::default(),
+            module_evictions: Counter::default(),
             module_cache_bytes: Gauge::default(),
         }
     }
@@ -80,6 +90,9 @@ impl Metrics {
         registry.register("divergences", "Turns stopped because replay diverged", self.divergences.clone());
         registry.register("timers_fired", "Timers fired", self.timers_fired.clone());
         registry.register("module_loads", "Modules loaded into memory", self.module_loads.clone());
+        registry.register("module_cache_hits", "Times a module was in memory", self.module_cache_hits.clone());
+        registry.register("module_cache_misses", "Times a module was not in memory", self.module_cache_misses.clone());
+        registry.register("module_evictions", "Modules dropped to make room", self.module_evictions.clone());
         registry.register("module_cache_bytes", "Compiled code in memory, in bytes", self.module_cache_bytes.clone());
     }
 }

@@ -51,12 +51,19 @@ impl Modules {
 
     /// The module, if it is in memory.
     pub(crate) fn get(&self, cid: &Cid) -> Option<Loaded> {
+        let found = self.find(cid);
+        let counter = if found.is_some() { &self.metrics.module_cache_hits } else { &self.metrics.module_cache_misses };
+        counter.inc();
+        found
+    }
+
+    fn find(&self, cid: &Cid) -> Option<Loaded> {
         self.cache.lock().expect("nothing panics under this lock").modules.get(cid).cloned()
     }
 
     /// The module, loaded and compiled if need be.
     pub(crate) async fn load(&self, cid: Cid) -> Result<Loaded, HostFault> {
-        if let Some(loaded) = self.get(&cid) {
+        if let Some(loaded) = self.find(&cid) {
             return Ok(loaded);
         }
         let once = {
@@ -91,6 +98,7 @@ impl Modules {
         while cache.bytes > self.bytes_max && cache.modules.len() > 1 {
             if let Some((_, dropped)) = cache.modules.pop_lru() {
                 cache.bytes -= size(&dropped);
+                self.metrics.module_evictions.inc();
             }
         }
         self.metrics.module_cache_bytes.set(i64::try_from(cache.bytes).unwrap_or(i64::MAX));

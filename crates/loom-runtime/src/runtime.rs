@@ -17,7 +17,9 @@ use crate::{
     modules::Modules,
     shard::{Context, Shard},
     timers::{Alarm, TimerService},
+    trace::Traces,
     upkeep::Upkeep,
+    watch::Watchers,
 };
 
 /// Why a runtime could not start.
@@ -67,6 +69,7 @@ impl Assembly {
         let (alarm, doubts) = (Alarm::default(), Doubts::default());
         let requests_max = settings.requests_max;
         let upkeep = Upkeep::new(&settings, stored, deployments.clone(), host.clock.clone());
+        let watchers = Arc::new(Watchers::default());
         let context = Arc::new(Context {
             settings,
             storage: storage.clone(),
@@ -78,6 +81,8 @@ impl Assembly {
             shards: senders.clone(),
             alarm: alarm.clone(),
             doubts: doubts.clone(),
+            traces: Traces::default(),
+            watchers: watchers.clone(),
         });
         let shard = |events| Shard::new(context.clone(), events).run(stop.clone()).boxed();
         let shards = receivers.into_iter().map(shard).collect();
@@ -110,6 +115,7 @@ impl Assembly {
             requests,
             requests_max,
             upkeep,
+            watchers,
         };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
     }
@@ -155,6 +161,7 @@ impl Runtime {
     /// Stops: lets commits under way become durable, drops everything else, which the next start takes up again.
     pub async fn shutdown(self) {
         self.stop.cancel();
+        self.handle.inner.watchers.close();
         self.tasks.wait().await;
         let join = move || {
             for shard in self.shards {

@@ -37,6 +37,8 @@ use crate::{
     lookout::Doubts,
     modules::Modules,
     timers::Alarm,
+    trace::{self, TraceContext, Traces},
+    watch::Watchers,
 };
 
 /// How often waiting guests are looked at for having waited too long.
@@ -99,6 +101,8 @@ pub(crate) struct Responders {
     pub(crate) until_waiting: bool,
     /// Held until the message is durable: it bounds what is in flight.
     permit: Option<OwnedSemaphorePermit>,
+    /// The trace of the request.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Responders {
@@ -108,7 +112,13 @@ impl Responders {
         until_waiting: bool,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { accepted: Some(accepted), settled: Some(settled), until_waiting, permit: Some(permit) }
+        Self {
+            accepted: Some(accepted),
+            settled: Some(settled),
+            until_waiting,
+            permit: Some(permit),
+            trace: trace::current(),
+        }
     }
 
     // Whoever asked may be gone, so that telling fails is nobody's fault.
@@ -184,6 +194,8 @@ pub(crate) struct Context {
     pub(crate) shards: Vec<UnboundedSender<Event>>,
     pub(crate) alarm: Alarm,
     pub(crate) doubts: Doubts,
+    pub(crate) traces: Traces,
+    pub(crate) watchers: Arc<Watchers>,
 }
 
 impl Context {
@@ -338,6 +350,9 @@ impl Shard {
 
     fn finish_activity(&mut self, run: ActivityRun, attempted: Attempted) {
         self.io.context.metrics.activities.inc();
+        if !matches!(attempted, Ok(Ok(_))) {
+            trace::failed(&run.job.span);
+        }
         let owner = run.job.address.clone();
         self.io.context.tell(&owner, Event::ActivityDone { job: Box::new(run.job), attempted });
     }
@@ -442,7 +457,8 @@ impl Shard {
     fn remove(&mut self, actor: &ActorAddress) {
         self.idle.pop(actor);
         self.io.resident.pop(actor);
-        if self.cells.remove(actor).is_some() {
+        if let Some(cell) = self.cells.remove(actor) {
+            cell.leave_trace(&self.io.context.traces);
             self.io.context.metrics.actors_cached.dec();
         }
     }

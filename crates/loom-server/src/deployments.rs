@@ -15,11 +15,19 @@ use crate::{
     serve::App,
 };
 
+/// List active deployments
+#[utoipa::path(get, path = "/v1/deployments", operation_id = "listDeployments", tag = "deployments",
+    responses((status = 200, description = "All of them", body = Vec<wire::Deployment>)))]
 pub(crate) async fn list(State(app): State<App>, Tenant(namespace): Tenant) -> axum::Json<Vec<wire::Deployment>> {
     let active = app.handle.deployments(&namespace);
     axum::Json(active.into_iter().map(|(active, deployment)| to_wire(active, &deployment)).collect())
 }
 
+/// Check and activate a deployment
+#[utoipa::path(post, path = "/v1/deployments", operation_id = "deploy", tag = "deployments",
+    request_body(content = wire::Manifest, content_type = "application/json",
+        example = json!({"name": "example", "actors": {"counter": {"module": "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"}}})),
+    responses((status = 200, description = "It is active", body = wire::Deployment)))]
 pub(crate) async fn deploy(
     State(app): State<App>,
     caller: Caller,

@@ -43,8 +43,9 @@ impl Problem {
         Self { failure, ..Self::new("turn-failed", detail) }
     }
 
-    fn status_and_title(&self) -> (StatusCode, &'static str) {
-        match self.code {
+    /// What every occurrence of a code has in common.
+    pub(crate) fn status_and_title(code: &str) -> (StatusCode, &'static str) {
+        match code {
             "invalid-json" => (StatusCode::BAD_REQUEST, "The body is not JSON"),
             "invalid-address" => (StatusCode::BAD_REQUEST, "The address is not valid"),
             "invalid-request" => (StatusCode::BAD_REQUEST, "The request is not valid"),
@@ -52,6 +53,7 @@ impl Problem {
             "unauthenticated" => (StatusCode::UNAUTHORIZED, "The request needs a token"),
             "forbidden" => (StatusCode::FORBIDDEN, "The token may not do this"),
             "unknown-route" => (StatusCode::NOT_FOUND, "There is no such resource"),
+            "method-not-allowed" => (StatusCode::METHOD_NOT_ALLOWED, "The resource does not do this"),
             "unknown-actor-type" => (StatusCode::NOT_FOUND, "No deployment runs this actor type"),
             "unknown-actor" => (StatusCode::NOT_FOUND, "There is no such actor"),
             "unknown-message" => (StatusCode::NOT_FOUND, "There is no such message"),
@@ -96,7 +98,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, title) = self.status_and_title();
+        let (status, title) = Self::status_and_title(self.code);
         if status.is_server_error() {
             tracing::warn!(code = self.code, detail = %self.detail, "request failed");
         }
@@ -126,6 +128,11 @@ impl IntoResponse for Problem {
 /// Whatever no route matches.
 pub(crate) async fn unknown_route(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
     Problem::new("unknown-route", format!("{method} {} is not part of the interface", uri.path()))
+}
+
+/// A method that its route does not have; axum adds those it has.
+pub(crate) async fn method_not_allowed(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+    Problem::new("method-not-allowed", format!("{method} is not something that {} does", uri.path()))
 }
 
 impl From<SendError> for Problem {

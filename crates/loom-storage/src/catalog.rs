@@ -82,6 +82,12 @@ pub trait Catalog: Send + Sync {
     /// Every active deployment.
     async fn active(&self) -> Result<Vec<ActiveDeployment>, StoreError>;
 
+    /// Whether commits would become durable now: writes something of no consequence, as durably as a commit. A
+    /// store that cannot try it reads instead.
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.active().await.map(drop)
+    }
+
     /// Actors of a namespace, optionally of one type, by address after `after`, at most `limit`.
     async fn actors(
         &self,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use loom_types::{ActorAddress, Cid, FencingToken, Payload, Segment, SequenceNumber, StepRef, TurnNumber};
 
-use crate::{Capabilities, Commit, CommitError, StoreError};
+use crate::{Capabilities, Commit, CommitError, StoreError, StoreFigures};
 
 /// Where an actor stands.
 #[derive(Clone, Debug)]
@@ -43,6 +43,11 @@ pub struct TimerRecord {
 pub trait Journal: Send + Sync {
     /// What this store can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// What the store counts about itself; none if it counts nothing. Cheap: it is asked with every scrape.
+    fn figures(&self) -> Option<StoreFigures> {
+        None
+    }
 
     /// Grants the right to append. The token is greater than every one granted for this actor before, by this
     /// or any other process; commits under earlier tokens fail from now on.

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use loom_storage::{
     ActiveDeployment, ActorRecord, ActorSummary, Arrival, Capabilities, Catalog, Commit, CommitError, DeadLetter,
     DueTimer, EnqueueError, Enqueued, EraseError, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position,
-    PromiseRecord, ResolveError, Storage, StoreError, Timers, Unerased, Upkeep,
+    PromiseRecord, ResolveError, Storage, StoreError, StoreFigures, Timers, Unerased, Upkeep,
 };
 use loom_types::{ActorAddress, Cid, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 use lru::LruCache;
@@ -114,6 +114,10 @@ impl Journal for SqliteStore {
         Capabilities { durable: true }
     }
 
+    fn figures(&self) -> Option<StoreFigures> {
+        Some(self.writer.figures().read())
+    }
+
     async fn acquire(&self, actor: &ActorAddress) -> Result<FencingToken, StoreError> {
         Ok(self.grants.grant(actor))
     }
@@ -196,6 +200,11 @@ impl Catalog for SqliteStore {
 
     async fn active(&self) -> Result<Vec<ActiveDeployment>, StoreError> {
         self.readers.read("deployments", |reader| reader.deployments())
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        // Nothing but what every transaction writes: its number.
+        self.write(|_| Ok(Ok(()))).await
     }
 
     async fn actors(

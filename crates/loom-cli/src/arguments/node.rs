@@ -31,6 +31,10 @@ pub struct NodeArguments {
     /// Serve other machines without TLS: whoever is on the way reads tokens and data
     #[arg(long)]
     insecure_plaintext: bool,
+    /// Send traces to this OpenTelemetry collector (OTLP over HTTP), such as http://127.0.0.1:4318
+    /// [env: LOOM_OTLP_ENDPOINT=]
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
     /// Threads that run actors [default: one per core]
     #[arg(long, value_name = "N")]
     shards: Option<String>,
@@ -65,6 +69,7 @@ impl NodeArguments {
             ("tls_cert", &self.tls_cert, "--tls-cert"),
             ("tls_key", &self.tls_key, "--tls-key"),
             ("insecure_plaintext", &insecure_plaintext, "--insecure-plaintext"),
+            ("otlp_endpoint", &self.otlp_endpoint, "--otlp-endpoint"),
             ("runtime.shards", &self.shards, "--shards"),
             ("runtime.resident_instances_max", &self.resident_instances_max, "--resident-instances-max"),
         ] {

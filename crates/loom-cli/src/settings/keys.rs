@@ -69,6 +69,7 @@ pub(crate) const KEYS: &[Key] = &[
     key!("listen", listen, "address to listen on"),
     key!("tls_cert", tls_cert, "certificate chain, PEM"),
     key!("tls_key", tls_key, "private key of the certificate, PEM"),
+    key!("otlp_endpoint", otlp_endpoint, "OpenTelemetry collector that traces go to, OTLP over HTTP"),
     key!("insecure_plaintext", insecure_plaintext, "serve other machines without TLS"),
     key!("server.connections_max", server.connections_max, "connections open at once", |n| within(n, 1, 1 << 20)),
     key!("server.headers_max", server.headers_max, "header fields of a request", |n| within(n, 1, 1000)),

@@ -14,7 +14,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn loom() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loom"));
-    for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOOM_")) {
+    for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOOM_") || name.starts_with("OTEL_")) {
         command.env_remove(variable);
     }
     command.env("RUST_BACKTRACE", "0");

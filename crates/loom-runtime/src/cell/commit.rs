@@ -14,6 +14,7 @@ use crate::{
     causes,
     deployments::Target,
     shard::{CellResult, ControlResponder, Event, Io, Responders},
+    trace::{self, CommitSpans},
 };
 
 /// A commit under way and what waits for it.
@@ -38,6 +39,7 @@ pub(crate) struct InFlight {
     turn_started_at: Option<std::time::Duration>,
     /// Blobs that its entries name; let go of when it has returned.
     _holds: Vec<Hold>,
+    spans: CommitSpans,
 }
 
 impl InFlight {
@@ -88,7 +90,8 @@ impl Live {
         let admissions = opening.into_iter().chain(running.admitted.drain(..)).collect();
         let accept = Some(running.turn.opening().turn);
         let _holds = std::mem::take(&mut running.holds);
-        let in_flight = InFlight { accept, admissions, _holds, ..InFlight::default() };
+        let in_flight =
+            InFlight { accept, admissions, _holds, spans: CommitSpans::of(&running.span), ..InFlight::default() };
         let open_turn = Some(running.started_seq);
         let needs_worker = running.needs_worker();
         self.hand_in(
@@ -208,6 +211,7 @@ impl Live {
         let elapsed = io.context.clock.elapsed();
         let mut successor = super::Running::new(turn, started_seq, admission, running.responders, elapsed);
         successor.is_recorded = true;
+        successor.span = trace::turn(&self.address, self.turn.0, false, trace::context(&running.span).as_ref());
         self.running = Some(Box::new(successor));
         let standing = Standing { open_turn: Some(started_seq), needs_worker: true, state };
         self.hand_in(io, Batch { pending, next: Some(next) }, in_flight, taken, books, standing);
@@ -226,6 +230,7 @@ impl Live {
             controlled: controlled.into_iter().collect(),
             turn_started_at: Some(running.started_at),
             _holds: std::mem::take(&mut running.holds),
+            spans: CommitSpans::of(&running.span),
             ..InFlight::default()
         };
         io.resident.pop(&self.address);
@@ -299,6 +304,7 @@ impl Live {
             payloads.extend(next.payloads);
         }
         in_flight.entries = entries.len() as u64;
+        in_flight.spans.begin(in_flight.entries);
         let head = self.chain.head.expect("a journal that is written to has a head");
         let (actor, segment, at_ms) = (self.address.clone(), Segment { entries, payloads }, io.context.clock.now_ms());
         let mut commit = Commit {
@@ -340,6 +346,7 @@ impl Live {
                 if not_before_ms.is_none() {
                     in_flight.wake.push((message.to.clone(), Lane::Messages));
                 }
+                io.context.traces.put(&message.id, &in_flight.spans.turn);
                 debug_assert!(matches!(message.kind, MessageKind::Call | MessageKind::Send));
                 commit.messages.push(OutgoingMessage { to: message.to, id: message.id, payload, not_before_ms });
             }
@@ -401,6 +408,9 @@ impl Live {
         metrics.commits.inc();
         metrics.entries.inc_by(in_flight.entries);
         metrics.steps.inc_by(in_flight.steps);
+        if in_flight.entries > 0 {
+            io.context.watchers.committed(&self.address);
+        }
         if !in_flight.answers.is_empty() {
             self.ended += 1;
         }
@@ -409,6 +419,7 @@ impl Live {
             metrics.turns_ended.inc();
             if failed {
                 metrics.turns_failed.inc();
+                in_flight.spans.failed();
             }
         }
         if let Some(started_at) = in_flight.turn_started_at {

@@ -7,7 +7,10 @@ use loom_machine::{
     Work,
 };
 use loom_storage::{Admission, DueTimer, Hold, Position, TimerRecord, TimerWrite};
-use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
+use loom_types::{
+    ActorAddress, Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type,
+};
+use tracing::Span;
 
 use super::{Live, Queued, client_admission};
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
     activity::{self, Attempted, Job, Sliced},
     deployments::Target,
     shard::{CellResult, ControlResponder, Io, Responders},
+    trace::{self, Traces},
 };
 
 /// Due time of the row that marks an attempt under way: it never fires, and after a restart tells that the
@@ -52,6 +56,10 @@ pub(crate) struct Running {
     /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
     pub(crate) jobs: HashMap<u32, u32>,
     pub(crate) started_at: Duration,
+    /// Open until the turn's end is durable.
+    pub(crate) span: Span,
+    /// Of the pure activity that runs inside its step.
+    inner_span: Span,
     /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
     module: Option<Arc<dyn Module>>,
     guest: Option<Box<dyn Guest>>,
@@ -114,6 +122,8 @@ impl Running {
             holds: Vec::new(),
             jobs: HashMap::new(),
             started_at,
+            span: Span::none(),
+            inner_span: Span::none(),
             module: None,
             guest: None,
             inner: None,
@@ -125,6 +135,19 @@ impl Running {
 
     pub(crate) fn number(&self) -> TurnNumber {
         self.turn.opening().turn
+    }
+
+    /// Begins the turn's span: in its request's trace, or in that of the actor that sent the message.
+    fn trace(&mut self, actor: &ActorAddress, traces: &Traces) {
+        let request = self.responders.iter().find_map(|responders| responders.trace.clone());
+        let parent = request.or_else(|| traces.take(self.message_id()));
+        self.span = trace::turn(actor, self.turn.opening().turn.0, false, parent.as_ref());
+    }
+
+    /// The same for a turn that is taken up again, whose trace may be forgotten.
+    pub(super) fn trace_again(&mut self, actor: &ActorAddress, traces: &Traces) {
+        let parent = traces.take(self.message_id());
+        self.span = trace::turn(actor, self.turn.opening().turn.0, true, parent.as_ref());
     }
 
     pub(crate) fn message_id(&self) -> &MessageId {
@@ -196,6 +219,7 @@ impl Live {
         let mut running = Running::new(turn, started_seq, admission, responders, io.context.clock.elapsed());
         running.taken.extend(position);
         running.taken.extend(cancel);
+        running.trace(&self.address, &io.context.traces);
         self.running = Some(Box::new(running));
         if cancel.is_some() {
             self.cancel_unrun(io);
@@ -363,13 +387,15 @@ impl Live {
     fn show_logs(&mut self) {
         let Some(running) = self.running.as_mut() else { return };
         let turn = running.turn.opening().turn.0;
-        for line in running.turn.take_logs() {
+        let lines = running.turn.take_logs();
+        let span = &running.span;
+        for line in lines {
             let (actor, message, fields) = (&self.address, line.message, line.fields.unwrap_or_default());
             match line.level.as_str() {
-                "error" => tracing::error!(target: "guest", %actor, turn, fields, "{message}"),
-                "warn" => tracing::warn!(target: "guest", %actor, turn, fields, "{message}"),
-                "debug" => tracing::debug!(target: "guest", %actor, turn, fields, "{message}"),
-                _ => tracing::info!(target: "guest", %actor, turn, fields, "{message}"),
+                "error" => tracing::error!(target: "guest", parent: span, %actor, turn, fields, "{message}"),
+                "warn" => tracing::warn!(target: "guest", parent: span, %actor, turn, fields, "{message}"),
+                "debug" => tracing::debug!(target: "guest", parent: span, %actor, turn, fields, "{message}"),
+                _ => tracing::info!(target: "guest", parent: span, %actor, turn, fields, "{message}"),
             }
         }
     }
@@ -394,6 +420,7 @@ impl Live {
                     Some(Ok(module)) => match module.start(&spec.limits, &input) {
                         Ok(inner) => {
                             running.inner = Some(inner);
+                            running.inner_span = trace::activity(&running.span, &name, None, 1);
                             io.context.metrics.activities.inc();
                             self.run_inner(io)
                         }
@@ -456,6 +483,7 @@ impl Live {
             Sliced::Done(Ok(result)) => {
                 running.inner_fuel += inner.fuel_used();
                 running.inner = None;
+                running.inner_span = Span::none();
                 Some(self.finish(io, result.as_deref()))
             }
         }
@@ -547,6 +575,7 @@ impl Live {
         let running = self.running.as_mut().expect("a turn is driven");
         running.guest = None;
         running.inner = None;
+        running.inner_span = Span::none();
         running.faults = running.faults.saturating_add(1);
         running.phase = Phase::Backoff(fault.to_string());
         io.context.metrics.host_faults.inc();
@@ -691,7 +720,8 @@ impl Live {
             return;
         }
         running.jobs.insert(n, attempt);
-        let job = Job { address: self.address.clone(), step, attempt, spec, input };
+        let span = trace::activity(&running.span, &name, Some(n), attempt);
+        let job = Job { address: self.address.clone(), step, attempt, spec, input, span };
         if attempt > 1 && job.spec.is_effectful() {
             io.context.metrics.activity_retries.inc();
             // Counted before it begins, so that a crash counts too.

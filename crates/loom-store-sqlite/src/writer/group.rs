@@ -33,6 +33,8 @@ pub(crate) struct GroupWriter<'g> {
     pub(super) transaction: &'g Transaction<'g>,
     pub(super) rows: &'g mut HashMap<ActorAddress, ActorRow>,
     pub(super) grants: &'g Grants,
+    /// By how much the mailboxes grew.
+    pub(super) mailbox: i64,
 }
 
 impl GroupWriter<'_> {
@@ -128,6 +130,7 @@ impl GroupWriter<'_> {
     fn apply_effects(&mut self, actor: i64, commit: &Commit) -> rusqlite::Result<()> {
         for position in &commit.taken {
             self.run(sql::TAKE, params![position.0])?;
+            self.mailbox -= 1;
         }
         for admission in &commit.admissions {
             let (id, digest) = (admission.id.as_str(), &admission.body_digest[..]);
@@ -168,6 +171,7 @@ impl GroupWriter<'_> {
         for OutgoingCancel { to, message } in &commit.cancels {
             let to = self.row(to)?;
             let nothing: &[u8] = &[];
+            self.mailbox += 1;
             self.run(sql::DELIVER, params![to.id, lane_number(Lane::Outcomes), false, message.as_str(), nothing])?;
         }
         for NewDeadLetter { message, payload, reason } in &commit.dead_letters {
@@ -192,11 +196,21 @@ impl GroupWriter<'_> {
         let (name, block) = (message.id.as_str(), &message.payload.block()[..]);
         match message.not_before_ms {
             Some(due_ms) => self.run(sql::DELAY, params![due(due_ms), to.id, name, block]),
-            None => self.run(sql::DELIVER, params![to.id, lane_number(Lane::Messages), false, name, block]),
+            None => {
+                self.mailbox += 1;
+                self.run(sql::DELIVER, params![to.id, lane_number(Lane::Messages), false, name, block])
+            }
         }
     }
 
-    fn deliver_outcome(&self, to: i64, step: StepRef, result: &Resolution, payload: &Payload) -> rusqlite::Result<()> {
+    fn deliver_outcome(
+        &mut self,
+        to: i64,
+        step: StepRef,
+        result: &Resolution,
+        payload: &Payload,
+    ) -> rusqlite::Result<()> {
+        self.mailbox += 1;
         let failed = matches!(result, Resolution::Err(_));
         let lane = lane_number(Lane::Outcomes);
         self.run(sql::DELIVER, params![to, lane, failed, step.to_string(), &payload.block()[..]])
@@ -226,6 +240,7 @@ impl GroupWriter<'_> {
             sql::ADMIT,
             params![row.id, message.id.as_str(), &message.body_digest[..], nothing, nothing, nothing],
         )?;
+        self.mailbox += 1;
         let position = self.transaction.prepare_cached(sql::DELIVER)?.insert(params![
             row.id,
             lane_number(Lane::Messages),
@@ -278,6 +293,7 @@ impl GroupWriter<'_> {
         let mut receivers = Vec::new();
         for (id, actor, name, block) in due {
             self.run(sql::DELAYED_GONE, params![id])?;
+            self.mailbox += 1;
             self.run(sql::DELIVER, params![actor, lane_number(Lane::Messages), false, name, block])?;
             receivers.extend(self.address(actor)?);
         }

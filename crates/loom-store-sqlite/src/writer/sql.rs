@@ -9,6 +9,8 @@ pub(crate) const APPEND: &str = "INSERT INTO segments (id, bytes) VALUES (?1, ?2
 pub(crate) const SET_STATE: &str = "INSERT OR REPLACE INTO states (actor, block) VALUES (?1, ?2)";
 pub(crate) const CLEAR_STATE: &str = "DELETE FROM states WHERE actor = ?1";
 pub(crate) const IS_WAITING: &str = "SELECT 1 FROM mailbox WHERE position = ?1 AND actor = ?2";
+/// Once per opening, so that it may look at every row.
+pub(crate) const MAILBOX: &str = "SELECT count(*) FROM mailbox";
 pub(crate) const TAKE: &str = "DELETE FROM mailbox WHERE position = ?1";
 pub(crate) const WAITING: &str = "SELECT count(*) FROM (SELECT 1 FROM mailbox WHERE actor = ?1 AND lane = 0 LIMIT ?2)";
 pub(crate) const DELIVER: &str = "INSERT INTO mailbox (actor, lane, failed, name, block) VALUES (?1, ?2, ?3, ?4, ?5)";
