@@ -30,7 +30,7 @@ use crate::{
 };
 
 use self::commit::InFlight;
-pub(crate) use self::turn::{Phase, Running};
+pub(crate) use self::turn::{Phase, Running, blob_text};
 
 /// Turns one actor may run before others get their chance.
 const TURNS_PER_ROUND: usize = 16;

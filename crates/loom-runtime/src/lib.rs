@@ -32,6 +32,7 @@ mod load;
 mod lookout;
 mod metrics;
 mod modules;
+mod replay;
 mod runtime;
 mod salts;
 mod settings;
@@ -51,6 +52,7 @@ pub use self::{
     },
     host::{BlockingWork, Host},
     metrics::Metrics,
+    replay::{Agreed, Candidate, Did, Difference, Impossible, RecordedTurn, Replayed, Surroundings, replay, turns},
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},
     settings::Settings,

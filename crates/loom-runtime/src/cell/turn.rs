@@ -786,7 +786,8 @@ enum Started {
     Fault(HostFault),
 }
 
-fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
+/// A blob's bytes as the guest is given them.
+pub(crate) fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
     let text = if base64 {
         data_encoding::BASE64.encode(bytes)
     } else {
