@@ -315,8 +315,16 @@ pub struct Deployment {
     pub deployment: String,
     /// When it was activated, in milliseconds since the Unix epoch.
     pub activated_ms: u64,
+    /// Who activated it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Whether new turns run it.
+    pub active: bool,
     /// Actor types it runs.
     pub actors: Vec<String>,
     /// Activities it has.
     pub activities: Vec<String>,
+    /// What runs another module than in the deployment before, as `actors.NAME` or `activities.NAME`; only in a history.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
 }

@@ -6,6 +6,7 @@
 
 mod commit;
 mod control;
+mod divergence;
 mod receive;
 mod turn;
 

@@ -1,6 +1,7 @@
 //! The runtime's handle: what a server or an embedding program can ask of it.
 
 mod control;
+mod deploy;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,7 +22,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    AuditError, Clock, DeployError, Metrics, SaltSources, activity,
+    AuditError, Clock, Metrics, SaltSources, activity,
     audit::AuditLog,
     causes,
     deployments::Deployments,
@@ -53,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
     pub(crate) upkeep: Upkeep,
+    /// One check of a deployment at a time: it takes a processor.
+    pub(crate) checking: tokio::sync::Mutex<()>,
 }
 
 /// How a message is sent.
@@ -449,35 +452,6 @@ impl Handle {
         // If the shard is gone, the outcome waits in the mailbox for the next start.
         let _ = self.tell(&actor, Event::Arrived(actor.clone(), loom_storage::Lane::Outcomes));
         Ok(actor)
-    }
-
-    /// Checks and activates a deployment, for a program that embeds the runtime and answers to nobody.
-    pub async fn deploy(&self, namespace: &Namespace, deployment: Deployment) -> Result<ActiveDeployment, DeployError> {
-        self.activate(namespace, deployment, None).await
-    }
-
-    /// The same for somebody, whom the namespace's audit log names before anything changes.
-    pub async fn deploy_by(
-        &self,
-        namespace: &Namespace,
-        deployment: Deployment,
-        by: &str,
-    ) -> Result<ActiveDeployment, DeployError> {
-        self.activate(namespace, deployment, Some(by)).await
-    }
-
-    async fn activate(
-        &self,
-        namespace: &Namespace,
-        deployment: Deployment,
-        by: Option<&str>,
-    ) -> Result<ActiveDeployment, DeployError> {
-        let active = self.inner.deployments.activate(namespace, deployment, by).await?;
-        for shard in &self.inner.shards {
-            // A shard that has stopped reads the deployment when the node starts again.
-            let _ = shard.send(Event::Deployed);
-        }
-        Ok(active)
     }
 
     /// Writes into the namespace's audit log what `by` is about to do to it. Durable when it returns; only then may

@@ -23,6 +23,7 @@ mod audit;
 mod causes;
 mod cell;
 mod chain;
+mod check;
 mod clock;
 mod control;
 mod deployments;
@@ -43,6 +44,9 @@ mod upkeep;
 pub use self::{
     audit::{AuditError, NODE_NAMESPACE, address as audit_address},
     causes::causes,
+    check::{
+        CHECK_ACTORS_MAX, CHECK_ENTRIES_MAX, CHECK_OPEN_TURNS_MAX, CHECK_TURNS_MAX, CheckOptions, CheckReport, Checked,
+    },
     clock::{Clock, SystemClock},
     control::ControlError,
     deployments::{DeployError, Deployments},

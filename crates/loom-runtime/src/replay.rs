@@ -279,7 +279,7 @@ impl<'a> Replay<'a> {
     }
 
     fn did(&self, end: &End<'_>) -> Result<Did, Stop> {
-        let payload = self.recorded.payloads.get(&end.result.cid()).ok_or(Impossible::Erased(end.seq))?;
+        let payload = self.recorded.payload(&end.result.cid()).ok_or(Impossible::Erased(end.seq))?;
         Ok(match end.result {
             TurnResult::Reply(_) => Did::Replied(text(payload)),
             TurnResult::Failure(_) => Did::Failed(Failure::from_json(payload.value())),

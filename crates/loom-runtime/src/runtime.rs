@@ -110,6 +110,7 @@ impl Assembly {
             requests,
             requests_max,
             upkeep,
+            checking: tokio::sync::Mutex::new(()),
         };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
     }

@@ -9,7 +9,7 @@ use loom_machine::{
 use loom_storage::{Admission, DueTimer, Hold, Position, TimerRecord, TimerWrite};
 use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
 
-use super::{Live, Queued, client_admission};
+use super::{Live, Queued, client_admission, divergence};
 use crate::{
     Settled,
     activity::{self, Attempted, Job, Sliced},
@@ -572,9 +572,10 @@ impl Live {
         io.context.metrics.divergences.inc();
         tracing::error!(actor = %self.address, "{divergence}");
         let running = self.running.as_mut().expect("a turn is driven");
+        let report = divergence::report(divergence, running.started_seq);
         running.guest = None;
         running.inner = None;
-        running.phase = Phase::Diverged(divergence.to_string());
+        running.phase = Phase::Diverged(report);
     }
 
     /// The turn is over: everything it did becomes durable together, and only then is anybody told.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use loom_machine::CorruptTurn;
+use loom_machine::{CorruptTurn, Turn};
 use loom_types::{Cid, Entry, EntryBody, Payload, SequenceNumber};
 
 use super::Impossible;
@@ -22,7 +22,10 @@ pub struct RecordedTurn {
 /// it began with; `newest` is the state after all of it.
 pub fn turns(entries: &[Entry], payloads: &Arc<HashMap<Cid, Payload>>, newest: Option<&Payload>) -> Vec<RecordedTurn> {
     let find = |cid: &Cid| {
-        let kept = payloads.get(cid).or_else(|| newest.filter(|newest| newest.cid() == *cid));
+        let kept = payloads
+            .get(cid)
+            .filter(|payload| payload.marker().is_none())
+            .or_else(|| newest.filter(|newest| newest.cid() == *cid));
         kept.cloned().map(Some).ok_or(Impossible::StateUnknown)
     };
     let is_from_the_start = entries.first().is_some_and(|first| first.seq.0 == 0);
@@ -56,6 +59,16 @@ impl RecordedTurn {
         self.entries.last().is_some_and(|last| matches!(last.body, EntryBody::TurnEnded { .. }))
     }
 
+    /// The deployment it is pinned to; none if its first entry does not start a turn.
+    pub fn deployment(&self) -> Option<Cid> {
+        Turn::deployment_of(&self.entries, &|cid| self.payloads.get(cid).cloned())
+    }
+
+    /// A payload whose value is there.
+    pub(super) fn payload(&self, cid: &Cid) -> Option<&Payload> {
+        self.payloads.get(cid).filter(|payload| payload.marker().is_none())
+    }
+
     /// The entry that starts it.
     pub(super) fn first_seq(&self) -> SequenceNumber {
         self.entries.first().map_or(SequenceNumber(0), |first| first.seq)
@@ -69,7 +82,7 @@ impl RecordedTurn {
     /// Every payload that the guest's doings are compared with is there.
     pub(super) fn is_whole(&self) -> Result<(), Impossible> {
         for entry in self.inside() {
-            let is_gone = |(_, cid): (&str, Cid)| !self.payloads.contains_key(&cid);
+            let is_gone = |(_, cid): (&str, Cid)| self.payload(&cid).is_none();
             if entry.body.payloads().into_iter().any(is_gone) {
                 return Err(Impossible::Erased(entry.seq));
             }
@@ -81,7 +94,7 @@ impl RecordedTurn {
     pub(super) fn state_after(&self, named: Option<Cid>) -> Result<Option<Payload>, Impossible> {
         let Some(cid) = named else { return Ok(None) };
         let unchanged = self.state.clone()?.filter(|before| before.cid() == cid);
-        let kept = unchanged.or_else(|| self.payloads.get(&cid).cloned());
+        let kept = unchanged.or_else(|| self.payload(&cid).cloned());
         let seq = self.entries.last().map_or(SequenceNumber(0), |last| last.seq);
         kept.map(Some).ok_or(Impossible::Erased(seq))
     }

@@ -120,6 +120,15 @@ impl Catalog for Spilling {
         self.catalog.active().await
     }
 
+    async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, StoreError> {
+        self.catalog.history(namespace, name, limit).await
+    }
+
     async fn actors(
         &self,
         namespace: &Namespace,
