@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Accepted, Actor, ActorSummary, Blob, CollectedBlobs, CreatedToken, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID,
+    Accepted, Actor, ActorSummary, Blob, CheckReport, CheckRequest, CollectedBlobs, CreatedToken, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID,
     Manifest, NAMESPACE, NewToken, Page, Problem, Promise, Rollback, Secret, Settled, Settlement, TURN, Token,
 };
 

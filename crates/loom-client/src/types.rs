@@ -106,6 +106,15 @@ pub struct Actor {
     /// The entry with which the unfinished turn began, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_turn_entry: Option<u64>,
+    /// The deployment that the open turn is pinned to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// The module that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// New turns of the type run another deployment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_deployment: bool,
     /// Journal entries so far.
     pub entries: u64,
     /// CID of the newest entry.

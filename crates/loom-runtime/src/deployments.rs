@@ -7,10 +7,10 @@ use std::{
 
 use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment};
 use loom_storage::{ActiveDeployment, BlobError, Hold, Storage, StoreError, limits::DEPLOYMENTS_KEPT_MAX};
-use loom_types::{ActorType, Cid, Namespace};
+use loom_types::{ActorAddress, ActorType, Cid, Namespace};
 
 use crate::{
-    AuditError, Clock,
+    AuditError, Clock, Pinned,
     audit::{AuditLog, NODE_NAMESPACE, RESERVED},
     modules::Modules,
 };
@@ -244,6 +244,12 @@ impl Deployments {
     pub(crate) fn target(&self, namespace: &str, actor_type: &str) -> Option<Target> {
         let state = self.active.read().expect("nothing panics under this lock");
         state.by_type.get(namespace)?.get(actor_type).cloned()
+    }
+
+    /// What a turn is pinned to, for people.
+    pub(crate) fn pinned(&self, actor: &ActorAddress, deployment: Cid, module: Cid) -> Pinned {
+        let target = self.target(actor.namespace(), actor.actor_type());
+        Pinned { deployment, module, is_former: target.is_none_or(|target| target.cid != deployment) }
     }
 
     /// Active deployments of a namespace with their manifests, by name.

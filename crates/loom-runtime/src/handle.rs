@@ -213,6 +213,8 @@ pub struct ActorView {
     pub turn: TurnNumber,
     /// The entry with which the unfinished turn began.
     pub open_turn: Option<SequenceNumber>,
+    /// What that turn is pinned to.
+    pub pinned: Option<Pinned>,
     /// What it is doing.
     pub stage: Stage,
     /// Steps of the unfinished turn that have no outcome yet.
@@ -221,6 +223,17 @@ pub struct ActorView {
     pub is_resident: bool,
     /// Promises that somebody outside can resolve.
     pub promises: Vec<PromiseRecord>,
+}
+
+/// What a turn is pinned to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// The deployment.
+    pub deployment: Cid,
+    /// The module that it runs for this type.
+    pub module: Cid,
+    /// New turns of the type run another deployment.
+    pub is_former: bool,
 }
 
 /// What an actor is doing.
@@ -279,6 +292,7 @@ pub(crate) struct LiveView {
     pub(crate) stage: Stage,
     pub(crate) waiting_on: Vec<WaitingOn>,
     pub(crate) is_resident: bool,
+    pub(crate) pinned: Option<Pinned>,
 }
 
 impl Handle {
@@ -366,13 +380,19 @@ impl Handle {
             },
             waiting_on: Vec::new(),
             is_resident: false,
+            pinned: None,
         });
+        let pinned = match (live.pinned, record.open_turn) {
+            (None, Some(started)) => self.pinned(address, started).await?,
+            (pinned, _) => pinned,
+        };
         Ok(ActorView {
             address: address.clone(),
             entries: record.next_seq.0,
             head: record.head,
             turn: record.turn,
             open_turn: record.open_turn,
+            pinned,
             stage: live.stage,
             waiting_on: live.waiting_on,
             is_resident: live.is_resident,

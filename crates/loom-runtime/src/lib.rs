@@ -51,7 +51,7 @@ pub use self::{
     control::ControlError,
     deployments::{DeployError, Deployments},
     handle::{
-        ActorView, Handle, Journaled, MessageView, ReadError, RedeliverError, ResolvePromiseError, SendError,
+        ActorView, Handle, Journaled, MessageView, Pinned, ReadError, RedeliverError, ResolvePromiseError, SendError,
         SendOptions, Settled, Stage, Ticket, WaitingOn,
     },
     host::{BlockingWork, Host},

@@ -17,6 +17,7 @@ const VALUE_WIDTH: usize = 96;
 pub(super) async fn journal(arguments: Journal) -> Result<(), CliError> {
     let target = Target::open(&arguments.target).await?;
     let entries = read(&target.client, &arguments.actor).await;
+    let active = target.client.deployments().await;
     target.close().await;
     let mut entries = entries?;
     if let Some(turn) = arguments.turn {
@@ -27,7 +28,8 @@ pub(super) async fn journal(arguments: Journal) -> Result<(), CliError> {
         return Ok(());
     }
     let width = if arguments.full { usize::MAX } else { VALUE_WIDTH };
-    output::print(format_args!("{}", timeline(&arguments.actor, &entries, width)));
+    let active: Vec<_> = active?.into_iter().map(|active| active.deployment).collect();
+    output::print(format_args!("{}", timeline(&arguments.actor, &entries, &active, width)));
     Ok(())
 }
 
@@ -44,8 +46,8 @@ pub(crate) async fn read(client: &Client, actor: &str) -> Result<Vec<Entry>, Cli
     }
 }
 
-/// The journal as a readable timeline.
-pub(crate) fn timeline(actor: &str, entries: &[Entry], width: usize) -> String {
+/// The journal as a readable timeline. Turns of deployments that are not `active` are marked.
+fn timeline(actor: &str, entries: &[Entry], active: &[String], width: usize) -> String {
     let mut text = format!("{actor}  {} entries", grouped(entries.len() as u64));
     if let Some(last) = entries.last() {
         text.push_str(&format!("  head {}", last.cid));
@@ -57,8 +59,19 @@ pub(crate) fn timeline(actor: &str, entries: &[Entry], width: usize) -> String {
             started_ms = entry.at_ms;
         }
         text.push_str(&line(entry, started_ms, width));
+        if entry.kind == "turn-started" {
+            text.push_str(&pinned(entry, active));
+        }
     }
     text
+}
+
+/// What a turn runs, under its first line.
+fn pinned(entry: &Entry, active: &[String]) -> String {
+    let text = |name: &str| entry.body.get(name).and_then(|value| value.as_str()).unwrap_or("?");
+    let deployment = text("deployment");
+    let former = if active.iter().any(|active| active == deployment) { "" } else { " (former)" };
+    format!("                     under {deployment}{former}, module {}\n", text("module"))
 }
 
 fn line(entry: &Entry, started_ms: u64, width: usize) -> String {

@@ -572,7 +572,9 @@ impl Live {
         io.context.metrics.divergences.inc();
         tracing::error!(actor = %self.address, "{divergence}");
         let running = self.running.as_mut().expect("a turn is driven");
-        let report = divergence::report(divergence, running.started_seq);
+        let active = io.context.deployments.target(self.address.namespace(), self.address.actor_type());
+        let (pinned, active) = (running.turn.opening().deployment_cid, active.map(|target| target.cid));
+        let report = divergence::report(divergence, running.started_seq, pinned, active);
         running.guest = None;
         running.inner = None;
         running.phase = Phase::Diverged(report);

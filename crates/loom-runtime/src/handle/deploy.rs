@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use loom_machine::Deployment;
+use loom_machine::{Deployment, Turn};
 use loom_storage::{ActiveDeployment, StoreError};
-use loom_types::{Cid, Namespace};
+use loom_types::{ActorAddress, Cid, Namespace, SequenceNumber};
 
-use super::Handle;
+use super::{Handle, Pinned};
 use crate::{
     DeployError,
     check::{Check, CheckOptions, CheckReport},
+    load,
     shard::Event,
 };
 
@@ -41,6 +42,20 @@ impl Handle {
             let _ = shard.send(Event::Deployed);
         }
         Ok(active)
+    }
+
+    /// What an open turn is pinned to, by its journal; none if it is not open any more.
+    pub(super) async fn pinned(
+        &self,
+        actor: &ActorAddress,
+        started: SequenceNumber,
+    ) -> Result<Option<Pinned>, StoreError> {
+        let (entries, payloads) = load::read_turn(&self.inner.storage, actor, started).await?;
+        let find = |cid: &Cid| payloads.get(cid).cloned();
+        let Some(deployment) = Turn::deployment_of(&entries, &find) else { return Ok(None) };
+        let manifest = self.inner.deployments.manifest(deployment).await.ok();
+        let spec = manifest.and_then(|manifest| manifest.actors.get(actor.actor_type()).cloned());
+        Ok(spec.map(|spec| self.inner.deployments.pinned(actor, deployment, spec.module)))
     }
 
     /// What was activated under a name, newest first, with the manifests that can still be read. The first is active.
