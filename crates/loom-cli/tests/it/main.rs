@@ -3,6 +3,7 @@
 
 mod config;
 mod controls;
+mod deployments;
 mod crash;
 mod demo;
 mod guests;
