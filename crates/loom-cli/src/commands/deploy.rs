@@ -84,12 +84,6 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Uploads the modules and makes the deployment the one for new turns. Turns that have begun stay with theirs.
-pub(super) async fn activate(client: &Client, folder: &Path, manifest: Unresolved) -> Result<Deployment, CliError> {
-    let manifest = upload(client, folder, manifest).await?;
-    Ok(client.deploy(&manifest).await?)
-}
-
 /// Uploads the modules; gives the manifest that names them.
 pub(super) async fn upload(client: &Client, folder: &Path, manifest: Unresolved) -> Result<Manifest, CliError> {
     let mut cids = BTreeMap::new();

@@ -28,7 +28,8 @@ fn a_deployment_is_tried_activated_and_taken_back() {
     let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
     on(&["deploy", good]);
     on(&["call", "probe/done", r#"{"do":[{"op":"now"},{"reply":1}]}"#]);
-    let waits = r#"{"do":[{"op":"uuid"},{"op":"promise.create"},{"op":"promise.await","handle":{"$ref":[1,"/handle"]}}]}"#;
+    let waits =
+        r#"{"do":[{"op":"uuid"},{"op":"promise.create"},{"op":"promise.await","handle":{"$ref":[1,"/handle"]}}]}"#;
     let (code, _, error) = fails(&["call", "probe/open", waits]);
     assert!(code == 1 && error.contains("error[waiting]"), "{error}");
 

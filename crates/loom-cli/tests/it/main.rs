@@ -3,9 +3,9 @@
 
 mod config;
 mod controls;
-mod deployments;
 mod crash;
 mod demo;
+mod deployments;
 mod guests;
 mod process;
 mod security;
