@@ -1,6 +1,7 @@
 //! The command line.
 
 mod control;
+mod deploy;
 mod guests;
 mod node;
 mod token;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
     control::{Controlled, DeadLetters, Fork, Purge, Reset, StopTurn},
+    deploy::{Deploy, DeployFormer, Deployments},
     guests::{Build, GuestKind, GuestLanguage, New, Test},
     node::NodeArguments,
     token::Token,
@@ -47,6 +49,8 @@ pub enum Command {
     Token(Token),
     /// Upload the modules of DIR/loom.toml and activate the deployment
     Deploy(Deploy),
+    /// List what is deployed, and what was before
+    Deployments(Deployments),
     /// Send a message to an actor and wait for the reply
     Call(Call),
     /// Send a message to an actor and return when it is durable
@@ -136,18 +140,6 @@ pub enum Config {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// `loom deploy`
-#[derive(Debug, Args)]
-pub struct Deploy {
-    /// Folder with loom.toml
-    pub folder: PathBuf,
-    #[command(flatten)]
-    pub target: TargetArguments,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `loom call`

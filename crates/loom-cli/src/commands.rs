@@ -4,6 +4,7 @@ mod actors;
 mod bench;
 mod blob;
 mod build;
+mod check;
 mod config;
 mod control;
 mod dead_letters;
@@ -31,6 +32,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Config(command) => config::config(command),
         Command::Token(command) => token::token(command).await,
         Command::Deploy(arguments) => deploy::deploy(arguments).await,
+        Command::Deployments(arguments) => deploy::deployments(arguments).await,
         Command::New(arguments) => new::new(&arguments),
         Command::Build(arguments) => build::build(arguments).await,
         Command::Test(arguments) => test::test(arguments).await,

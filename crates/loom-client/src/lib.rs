@@ -8,6 +8,7 @@
 #[cfg(feature = "http")]
 mod client;
 mod controls;
+mod deployments;
 #[cfg(feature = "http")]
 mod events;
 #[cfg(feature = "openapi")]
@@ -21,4 +22,4 @@ pub use self::{
     client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring},
     events::Events,
 };
-pub use self::{controls::*, secret::Secret, tokens::*, types::*};
+pub use self::{controls::*, deployments::*, secret::Secret, tokens::*, types::*};

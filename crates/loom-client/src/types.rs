@@ -112,6 +112,15 @@ pub struct Actor {
     /// The entry with which the unfinished turn began, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_turn_entry: Option<u64>,
+    /// The deployment that the open turn is pinned to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// The module that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// New turns of the type run another deployment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_deployment: bool,
     /// Journal entries so far.
     pub entries: u64,
     /// CID of the newest entry.
@@ -337,8 +346,16 @@ pub struct Deployment {
     pub deployment: String,
     /// When it was activated, in milliseconds since the Unix epoch.
     pub activated_ms: u64,
+    /// Who activated it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Whether new turns run it.
+    pub active: bool,
     /// Actor types it runs.
     pub actors: Vec<String>,
     /// Activities it has.
     pub activities: Vec<String>,
+    /// What runs another module than in the deployment before, as `actors.NAME` or `activities.NAME`; only in a history.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
 }

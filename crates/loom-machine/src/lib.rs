@@ -28,6 +28,6 @@ pub use self::{
     sandbox::{Guest, HostFault, Module, Progress, Sandbox},
     turn::{
         Ambient, CidText, Completion, Control, CorruptTurn, Directory, Divergence, Effect, Ended, LogLine, Opening,
-        Outcome, Outstanding, Pending, Reaction, Requested, ResetError, Restarted, Task, Turn, Work,
+        Outcome, Outstanding, Pending, Reaction, Requested, ResetError, Restarted, Task, Turn, Work, side_by_side,
     },
 };

@@ -6,6 +6,7 @@
 
 mod commit;
 mod control;
+mod divergence;
 mod receive;
 mod turn;
 
@@ -24,6 +25,7 @@ use loom_types::{ActorAddress, FencingToken, MessageId, Payload, SequenceNumber,
 use crate::{
     SendError, Settled,
     chain::Chain,
+    deployments::Deployments,
     handle::{LiveView, Stage, WaitingOn, body_digest, read_result},
     load::{self, ARRIVALS_PAGE, LoadError, LoadedActor, OpenTurn},
     shard::{CellResult, Content, ControlDelivery, Delivery, Event, Io, Responders},
@@ -31,7 +33,7 @@ use crate::{
 };
 
 use self::commit::InFlight;
-pub(crate) use self::turn::{Phase, Running};
+pub(crate) use self::turn::{Phase, Running, blob_text};
 
 /// Turns one actor may run before others get their chance.
 const TURNS_PER_ROUND: usize = 16;
@@ -151,9 +153,9 @@ impl Cell {
         }
     }
 
-    pub(crate) fn view(&self) -> Option<LiveView> {
+    pub(crate) fn view(&self, deployments: &Deployments) -> Option<LiveView> {
         match &self.body {
-            Body::Live(live) => Some(live.view()),
+            Body::Live(live) => Some(live.view(deployments)),
             _ => None,
         }
     }
@@ -662,10 +664,10 @@ impl Live {
         }
     }
 
-    fn view(&self) -> LiveView {
+    fn view(&self, deployments: &Deployments) -> LiveView {
         let Some(running) = &self.running else {
             let stage = if self.is_paused { Stage::Paused } else { Stage::Idle };
-            return LiveView { stage, waiting_on: Vec::new(), is_resident: false };
+            return LiveView { stage, waiting_on: Vec::new(), is_resident: false, pinned: None };
         };
         let stage = match &running.phase {
             Phase::Waiting if !self.is_paused => Stage::Waiting,
@@ -674,7 +676,10 @@ impl Live {
             _ if self.is_paused => Stage::Paused,
             _ => Stage::Running,
         };
-        LiveView { stage, waiting_on: waiting_on(&running.turn), is_resident: running.has_guest() }
+        let opening = running.turn.opening();
+        let pinned = deployments.pinned(&self.address, opening.deployment_cid, opening.module);
+        let waiting_on = waiting_on(&running.turn);
+        LiveView { stage, waiting_on, is_resident: running.has_guest(), pinned: Some(pinned) }
     }
 }
 

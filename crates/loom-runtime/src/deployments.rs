@@ -6,11 +6,11 @@ use std::{
 };
 
 use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment};
-use loom_storage::{ActiveDeployment, BlobError, Hold, Storage, StoreError};
-use loom_types::{ActorType, Cid, Namespace};
+use loom_storage::{ActiveDeployment, BlobError, Hold, Storage, StoreError, limits::DEPLOYMENTS_KEPT_MAX};
+use loom_types::{ActorAddress, ActorType, Cid, Namespace};
 
 use crate::{
-    AuditError, Clock,
+    AuditError, Clock, Pinned,
     audit::{AuditLog, NODE_NAMESPACE, RESERVED},
     modules::Modules,
 };
@@ -54,6 +54,23 @@ pub enum DeployError {
         actor_type: String,
         /// Who runs it.
         owner: String,
+    },
+    /// Nothing was ever deployed under this name.
+    #[error("there is no deployment '{name}'")]
+    UnknownName {
+        /// The name.
+        name: String,
+    },
+    /// A rollback needs one that was active before.
+    #[error("{}", match .to {
+        Some(to) => format!("{to} is not among the former deployments of '{name}'"),
+        None => format!("'{name}' has no other deployment to go back to"),
+    })]
+    NoFormer {
+        /// The name.
+        name: String,
+        /// The deployment asked for, if one was.
+        to: Option<Cid>,
     },
     /// A name is the node's own.
     #[error("{what} is reserved: nothing can be deployed in namespace '{NODE_NAMESPACE}', nor as '{RESERVED}…'")]
@@ -145,6 +162,7 @@ impl Deployments {
             name: deployment.name.clone(),
             cid,
             activated_ms: self.clock.now_ms(),
+            by: by.map(str::to_owned),
         };
         self.storage.catalog.activate(active.clone()).await?;
         self.insert(active.clone(), Arc::new(deployment));
@@ -152,7 +170,7 @@ impl Deployments {
     }
 
     /// Keeps a manifest and its modules until it is active.
-    fn hold(&self, deployment: &Deployment) -> Vec<Hold> {
+    pub(crate) fn hold(&self, deployment: &Deployment) -> Vec<Hold> {
         let actors = deployment.actors.values().map(|spec| spec.module);
         let activities = deployment.activities.values().map(|spec| spec.module);
         let names = actors.chain(activities).chain([deployment.cid()]);
@@ -164,7 +182,8 @@ impl Deployments {
         self.manifests.lock().expect("nothing panics under this lock").keys().copied().collect()
     }
 
-    async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {
+    /// Whether it could be activated: its manifest, its modules, its limits, its names.
+    pub(crate) async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {
         if namespace.as_str() == NODE_NAMESPACE {
             return Err(DeployError::Reserved { what: format!("namespace '{namespace}'") });
         }
@@ -227,6 +246,12 @@ impl Deployments {
         state.by_type.get(namespace)?.get(actor_type).cloned()
     }
 
+    /// What a turn is pinned to, for people.
+    pub(crate) fn pinned(&self, actor: &ActorAddress, deployment: Cid, module: Cid) -> Pinned {
+        let target = self.target(actor.namespace(), actor.actor_type());
+        Pinned { deployment, module, is_former: target.is_none_or(|target| target.cid != deployment) }
+    }
+
     /// Active deployments of a namespace with their manifests, by name.
     pub fn list(&self, namespace: &Namespace) -> Vec<(ActiveDeployment, Arc<Deployment>)> {
         let state = self.active.read().expect("nothing panics under this lock");
@@ -234,6 +259,39 @@ impl Deployments {
             state.by_name.values().filter(|(active, _)| active.namespace == *namespace).cloned().collect();
         list.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
         list
+    }
+
+    /// What was activated under a name, newest first, with the manifests that can still be read.
+    pub(crate) async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<(ActiveDeployment, Option<Arc<Deployment>>)>, StoreError> {
+        let mut history = Vec::new();
+        for former in self.storage.catalog.history(namespace, name, limit).await? {
+            let manifest = self.manifest(former.cid).await.ok();
+            history.push((former, manifest));
+        }
+        Ok(history)
+    }
+
+    /// The deployment that a rollback goes to: `to`, or the one that was active before.
+    pub(crate) async fn former(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        to: Option<Cid>,
+    ) -> Result<Arc<Deployment>, DeployError> {
+        let history = self.storage.catalog.history(namespace, name, DEPLOYMENTS_KEPT_MAX).await?;
+        let active = history.first().ok_or_else(|| DeployError::UnknownName { name: name.to_owned() })?.cid;
+        let is_wanted = |former: &&ActiveDeployment| match to {
+            Some(to) => former.cid == to,
+            None => former.cid != active,
+        };
+        let former = history.iter().find(is_wanted);
+        let former = former.ok_or_else(|| DeployError::NoFormer { name: name.to_owned(), to })?;
+        Ok(self.manifest(former.cid).await?)
     }
 
     /// Actor types of a namespace, for messages about unknown ones.

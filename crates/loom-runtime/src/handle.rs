@@ -1,6 +1,7 @@
 //! The runtime's handle: what a server or an embedding program can ask of it.
 
 mod control;
+mod deploy;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    AuditError, Clock, DeployError, Metrics, SaltSources, activity,
+    AuditError, Clock, Metrics, SaltSources, activity,
     audit::AuditLog,
     causes,
     deployments::Deployments,
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) requests_max: usize,
     pub(crate) upkeep: Upkeep,
     pub(crate) watchers: Arc<Watchers>,
+    /// One check of a deployment at a time: it takes a processor.
+    pub(crate) checking: tokio::sync::Mutex<()>,
 }
 
 /// How a message is sent.
@@ -214,6 +217,8 @@ pub struct ActorView {
     pub turn: TurnNumber,
     /// The entry with which the unfinished turn began.
     pub open_turn: Option<SequenceNumber>,
+    /// What that turn is pinned to.
+    pub pinned: Option<Pinned>,
     /// What it is doing.
     pub stage: Stage,
     /// Steps of the unfinished turn that have no outcome yet.
@@ -222,6 +227,17 @@ pub struct ActorView {
     pub is_resident: bool,
     /// Promises that somebody outside can resolve.
     pub promises: Vec<PromiseRecord>,
+}
+
+/// What a turn is pinned to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// The deployment.
+    pub deployment: Cid,
+    /// The module that it runs for this type.
+    pub module: Cid,
+    /// New turns of the type run another deployment.
+    pub is_former: bool,
 }
 
 /// What an actor is doing.
@@ -280,6 +296,7 @@ pub(crate) struct LiveView {
     pub(crate) stage: Stage,
     pub(crate) waiting_on: Vec<WaitingOn>,
     pub(crate) is_resident: bool,
+    pub(crate) pinned: Option<Pinned>,
 }
 
 impl Handle {
@@ -367,13 +384,19 @@ impl Handle {
             },
             waiting_on: Vec::new(),
             is_resident: false,
+            pinned: None,
         });
+        let pinned = match (live.pinned, record.open_turn) {
+            (None, Some(started)) => self.pinned(address, started).await?,
+            (pinned, _) => pinned,
+        };
         Ok(ActorView {
             address: address.clone(),
             entries: record.next_seq.0,
             head: record.head,
             turn: record.turn,
             open_turn: record.open_turn,
+            pinned,
             stage: live.stage,
             waiting_on: live.waiting_on,
             is_resident: live.is_resident,
@@ -459,35 +482,6 @@ impl Handle {
         // If the shard is gone, the outcome waits in the mailbox for the next start.
         let _ = self.tell(&actor, Event::Arrived(actor.clone(), loom_storage::Lane::Outcomes));
         Ok(actor)
-    }
-
-    /// Checks and activates a deployment, for a program that embeds the runtime and answers to nobody.
-    pub async fn deploy(&self, namespace: &Namespace, deployment: Deployment) -> Result<ActiveDeployment, DeployError> {
-        self.activate(namespace, deployment, None).await
-    }
-
-    /// The same for somebody, whom the namespace's audit log names before anything changes.
-    pub async fn deploy_by(
-        &self,
-        namespace: &Namespace,
-        deployment: Deployment,
-        by: &str,
-    ) -> Result<ActiveDeployment, DeployError> {
-        self.activate(namespace, deployment, Some(by)).await
-    }
-
-    async fn activate(
-        &self,
-        namespace: &Namespace,
-        deployment: Deployment,
-        by: Option<&str>,
-    ) -> Result<ActiveDeployment, DeployError> {
-        let active = self.inner.deployments.activate(namespace, deployment, by).await?;
-        for shard in &self.inner.shards {
-            // A shard that has stopped reads the deployment when the node starts again.
-            let _ = shard.send(Event::Deployed);
-        }
-        Ok(active)
     }
 
     /// Writes into the namespace's audit log what `by` is about to do to it. Durable when it returns; only then may

@@ -23,6 +23,7 @@ mod audit;
 mod causes;
 mod cell;
 mod chain;
+mod check;
 mod clock;
 mod control;
 mod deployments;
@@ -32,6 +33,7 @@ mod load;
 mod lookout;
 mod metrics;
 mod modules;
+mod replay;
 mod runtime;
 mod salts;
 mod settings;
@@ -44,15 +46,19 @@ mod watch;
 pub use self::{
     audit::{AuditError, NODE_NAMESPACE, address as audit_address},
     causes::causes,
+    check::{
+        CHECK_ACTORS_MAX, CHECK_ENTRIES_MAX, CHECK_OPEN_TURNS_MAX, CHECK_TURNS_MAX, CheckOptions, CheckReport, Checked,
+    },
     clock::{Clock, SystemClock},
     control::ControlError,
     deployments::{DeployError, Deployments},
     handle::{
-        ActorView, Handle, Journaled, MessageView, ReadError, RedeliverError, ResolvePromiseError, SendError,
+        ActorView, Handle, Journaled, MessageView, Pinned, ReadError, RedeliverError, ResolvePromiseError, SendError,
         SendOptions, Settled, Stage, Ticket, WaitingOn,
     },
     host::{BlockingWork, Host},
     metrics::Metrics,
+    replay::{Agreed, Candidate, Did, Difference, Impossible, RecordedTurn, Replayed, Surroundings, replay, turns},
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},
     settings::Settings,

@@ -86,7 +86,8 @@ pub(crate) async fn load(
     Ok(LoadedActor { token, chain, turn, state, is_paused, open, messages, outcomes })
 }
 
-async fn read_turn(
+/// The entries from `from` to the end, and their payloads.
+pub(crate) async fn read_turn(
     storage: &Storage,
     actor: &ActorAddress,
     from: SequenceNumber,

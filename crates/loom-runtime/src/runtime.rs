@@ -116,6 +116,7 @@ impl Assembly {
             requests_max,
             upkeep,
             watchers,
+            checking: tokio::sync::Mutex::new(()),
         };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
     }

@@ -383,7 +383,8 @@ impl Shard {
                 }
             }
             Event::Inspect(actor, sender) => {
-                let view = self.cells.get(&actor).and_then(Cell::view);
+                let deployments = &self.io.context.deployments;
+                let view = self.cells.get(&actor).and_then(|cell| cell.view(deployments));
                 let _ = sender.send(view);
             }
             Event::RunActivity(job) => self.activities.push_back(ActivityRun::new(*job)),

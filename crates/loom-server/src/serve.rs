@@ -86,6 +86,8 @@ fn routes(settings: &Settings) -> Vec<Route> {
         post("/v1/blobs/gc", Node(Admin), blobs::collect),
         get("/v1/deployments", Namespace(Read), deployments::list),
         post("/v1/deployments", Namespace(Deploy), deployments::deploy),
+        post("/v1/deployments/check", Namespace(Deploy), deployments::check),
+        post("/v1/deployments/{name}/rollback", Namespace(Deploy), deployments::rollback),
         get("/v1/tokens", Namespace(Admin), tokens::list),
         post("/v1/tokens", Namespace(Admin), tokens::create),
         delete("/v1/tokens/{name}", Namespace(Admin), tokens::revoke),

@@ -13,7 +13,8 @@ use loom_types::{
 use crate::{
     ActiveDeployment, Admission, BlobError, Commit, CommitError, EnqueueError, Enqueued, Lane, NewDeadLetter,
     NewMessage, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome, Parcel, Position, ResolveError,
-    StateWrite, Storage, TimerWrite, limits::MAILBOX_DEPTH_MAX,
+    StateWrite, Storage, TimerWrite,
+    limits::{DEPLOYMENTS_KEPT_MAX, MAILBOX_DEPTH_MAX},
 };
 
 pub use self::{large::*, upkeep::*};
@@ -482,11 +483,25 @@ pub async fn deployments_replace_each_other_by_name(storage: Storage) {
         name: name.into(),
         cid: Cid::of(Codec::DagCbor, &[content]),
         activated_ms,
+        by: (content == 3).then(|| "anna".to_owned()),
     };
     for deployment in [deployment("one", 1, 1), deployment("two", 2, 2), deployment("one", 3, 3)] {
         storage.catalog.activate(deployment).await.expect("activate");
     }
     assert_eq!(storage.catalog.active().await.expect("active"), [deployment("one", 3, 3), deployment("two", 2, 2)]);
+    let history =
+        async |name: &str, limit| storage.catalog.history(&Namespace::default(), name, limit).await.expect("history");
+    assert_eq!(history("one", 9).await, [deployment("one", 3, 3), deployment("one", 1, 1)]);
+    assert_eq!(history("one", 1).await, [deployment("one", 3, 3)]);
+    assert!(history("three", 9).await.is_empty());
+    let there: Namespace = "there".parse().expect("valid");
+    assert!(storage.catalog.history(&there, "one", 9).await.expect("history").is_empty(), "not another tenant's");
+    for at in 0..DEPLOYMENTS_KEPT_MAX as u64 {
+        storage.catalog.activate(deployment("two", 4, 4 + at)).await.expect("activate");
+    }
+    let kept = history("two", usize::MAX).await;
+    assert_eq!((kept.len(), kept.last()), (DEPLOYMENTS_KEPT_MAX, Some(&deployment("two", 4, 4))), "the oldest is gone");
+    assert_eq!(history("one", 9).await.len(), 2, "another name's are not");
 }
 
 /// Lists go on where the page before ended.

@@ -207,6 +207,15 @@ impl Catalog for SqliteStore {
         self.write(|_| Ok(Ok(()))).await
     }
 
+    async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, StoreError> {
+        self.readers.read("deployments", |reader| reader.history(namespace, name, limit))
+    }
+
     async fn actors(
         &self,
         namespace: &Namespace,

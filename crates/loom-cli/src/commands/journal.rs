@@ -34,7 +34,9 @@ async fn show(client: &Client, arguments: &Journal) -> Result<(), CliError> {
         entries.iter().for_each(output::print_json);
         return Ok(());
     }
-    output::print(format_args!("{}", timeline(&arguments.actor, &entries, width(arguments))));
+    let active = client.deployments().await?;
+    let active: Vec<_> = active.into_iter().map(|active| active.deployment).collect();
+    output::print(format_args!("{}", timeline(&arguments.actor, &entries, &active, width(arguments))));
     Ok(())
 }
 
@@ -83,8 +85,8 @@ async fn read_from(client: &Client, actor: &str, start: u64) -> Result<Vec<Entry
     }
 }
 
-/// The journal as a readable timeline.
-pub(crate) fn timeline(actor: &str, entries: &[Entry], width: usize) -> String {
+/// The journal as a readable timeline. Turns of deployments that are not `active` are marked.
+fn timeline(actor: &str, entries: &[Entry], active: &[String], width: usize) -> String {
     let mut text = format!("{actor}  {} entries", grouped(entries.len() as u64));
     if let Some(last) = entries.last() {
         text.push_str(&format!("  head {}", last.cid));
@@ -96,8 +98,19 @@ pub(crate) fn timeline(actor: &str, entries: &[Entry], width: usize) -> String {
             started_ms = entry.at_ms;
         }
         text.push_str(&line(entry, started_ms, width));
+        if entry.kind == "turn-started" {
+            text.push_str(&pinned(entry, active));
+        }
     }
     text
+}
+
+/// What a turn runs, under its first line.
+fn pinned(entry: &Entry, active: &[String]) -> String {
+    let text = |name: &str| entry.body.get(name).and_then(|value| value.as_str()).unwrap_or("?");
+    let deployment = text("deployment");
+    let former = if active.iter().any(|active| active == deployment) { "" } else { " (former)" };
+    format!("                     under {deployment}{former}, module {}\n", text("module"))
 }
 
 fn line(entry: &Entry, started_ms: u64, width: usize) -> String {

@@ -5,6 +5,7 @@ mod config;
 mod controls;
 mod crash;
 mod demo;
+mod deployments;
 mod guests;
 mod observability;
 mod process;

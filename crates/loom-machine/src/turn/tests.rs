@@ -222,6 +222,19 @@ fn what_differs_from_the_journal_is_a_divergence_that_shows_both() {
 }
 
 #[test]
+fn waiting_where_the_journal_goes_on_is_a_divergence() {
+    let mut bench = Bench::new();
+    bench.ask(r#"{"op":"timer.start","ms":5}"#);
+    bench.ask(r#"{"op":"now"}"#);
+    bench.commit();
+    let mut again = bench.restored(bench.journal.len());
+    again.ask(r#"{"op":"timer.start","ms":5}"#);
+    let divergence = again.try_ask(r#"{"op":"await","handles":[0],"mode":"all"}"#).unwrap_err();
+    assert_eq!((divergence.n, divergence.entry, divergence.entry_last), (1, 2, 2));
+    assert!(divergence.to_string().contains("guest:   await "), "{divergence}");
+}
+
+#[test]
 fn the_first_outcome_wins_for_ever() {
     let mut bench = Bench::new();
     let start = [r#"{"op":"timer.start","ms":5}"#, r#"{"op":"call.start","to":"known/b","body":1}"#];

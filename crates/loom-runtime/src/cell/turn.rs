@@ -12,7 +12,7 @@ use loom_types::{
 };
 use tracing::Span;
 
-use super::{Live, Queued, client_admission};
+use super::{Live, Queued, client_admission, divergence};
 use crate::{
     Settled,
     activity::{self, Attempted, Job, Sliced},
@@ -601,9 +601,12 @@ impl Live {
         io.context.metrics.divergences.inc();
         tracing::error!(actor = %self.address, "{divergence}");
         let running = self.running.as_mut().expect("a turn is driven");
+        let active = io.context.deployments.target(self.address.namespace(), self.address.actor_type());
+        let (pinned, active) = (running.turn.opening().deployment_cid, active.map(|target| target.cid));
+        let report = divergence::report(divergence, running.started_seq, pinned, active);
         running.guest = None;
         running.inner = None;
-        running.phase = Phase::Diverged(divergence.to_string());
+        running.phase = Phase::Diverged(report);
     }
 
     /// The turn is over: everything it did becomes durable together, and only then is anybody told.
@@ -816,7 +819,8 @@ enum Started {
     Fault(HostFault),
 }
 
-fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
+/// A blob's bytes as the guest is given them.
+pub(crate) fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
     let text = if base64 {
         data_encoding::BASE64.encode(bytes)
     } else {

@@ -8,6 +8,7 @@ mod hostile;
 mod messages;
 mod node;
 mod recorded;
+mod replay;
 mod restarts;
 mod turns;
 mod upkeep;

@@ -128,6 +128,15 @@ impl Catalog for Spilling {
         self.catalog.probe().await
     }
 
+    async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, StoreError> {
+        self.catalog.history(namespace, name, limit).await
+    }
+
     async fn actors(
         &self,
         namespace: &Namespace,

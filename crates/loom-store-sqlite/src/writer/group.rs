@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use loom_storage::{
     ActiveDeployment, Commit, CommitError, EnqueueError, Enqueued, Lane, NewDeadLetter, NewMessage, OutgoingCancel,
-    OutgoingMessage, Position, ResolveError, StateWrite, StoreError, TimerWrite, limits::MAILBOX_DEPTH_MAX,
+    OutgoingMessage, Position, ResolveError, StateWrite, StoreError, TimerWrite,
+    limits::{DEPLOYMENTS_KEPT_MAX, MAILBOX_DEPTH_MAX},
 };
 use loom_types::{ActorAddress, Namespace, Payload, Resolution, SequenceNumber, StepRef, TurnNumber};
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -44,8 +45,10 @@ impl GroupWriter<'_> {
     }
 
     pub(crate) fn activate(&self, deployment: &ActiveDeployment) -> rusqlite::Result<Result<(), StoreError>> {
-        let ActiveDeployment { namespace, name, cid, activated_ms } = deployment;
-        self.run(sql::ACTIVATE, params![namespace.as_str(), name, cid.to_string(), activated_ms]).map(Ok)
+        let ActiveDeployment { namespace, name, cid, activated_ms, by } = deployment;
+        self.run(sql::ACTIVATE, params![namespace.as_str(), name, cid.to_string(), activated_ms, by])?;
+        let kept = DEPLOYMENTS_KEPT_MAX as u64;
+        self.run(sql::FORGET_DEPLOYMENTS, params![namespace.as_str(), name, kept]).map(Ok)
     }
 
     pub(super) fn run(&self, statement: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {

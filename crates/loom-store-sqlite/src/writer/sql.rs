@@ -34,7 +34,9 @@ pub(crate) const FIND_PROMISE: &str = "SELECT actor, turn, n, resolved FROM prom
 pub(crate) const RESOLVED: &str = "UPDATE promises SET resolved = 1 WHERE token = ?1";
 pub(crate) const ADDRESS: &str = "SELECT address FROM actors WHERE id = ?1";
 pub(crate) const ACTIVATE: &str =
-    "INSERT OR REPLACE INTO deployments (namespace, name, cid, activated_ms) VALUES (?1, ?2, ?3, ?4)";
+    "INSERT INTO deployments (namespace, name, cid, activated_ms, activated_by) VALUES (?1, ?2, ?3, ?4, ?5)";
+pub(crate) const FORGET_DEPLOYMENTS: &str = "DELETE FROM deployments WHERE namespace = ?1 AND name = ?2 AND id <= \
+     (SELECT id FROM deployments WHERE namespace = ?1 AND name = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
 
 pub(crate) const COUNT: &str = "UPDATE meta SET value = value + 1 WHERE key = 'transactions' RETURNING value";
 pub(crate) const OLD_IDS: &str = "SELECT actor, id FROM messages WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT ?2";
@@ -72,6 +74,7 @@ pub(crate) const ALL: &[&str] = &[
     RESOLVED,
     ADDRESS,
     ACTIVATE,
+    FORGET_DEPLOYMENTS,
     COUNT,
     OLD_IDS,
     FORGET,
