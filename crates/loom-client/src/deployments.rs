@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Manifest;
 
 /// Which turns to replay against what.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
@@ -23,6 +24,7 @@ pub struct CheckRequest {
 }
 
 /// A former deployment.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Former {
@@ -34,6 +36,7 @@ pub struct Former {
 }
 
 /// Which former deployment to activate again.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
@@ -43,6 +46,7 @@ pub struct Rollback {
 }
 
 /// What a check found. Nothing was changed.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// The id of the deployment that was tried.
@@ -60,6 +64,7 @@ pub struct CheckReport {
 }
 
 /// A turn that was looked at.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckedTurn {
     /// `type/key`.
@@ -81,6 +86,7 @@ pub struct CheckedTurn {
 }
 
 /// The first entry at which a guest and its journal part.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The entry.

@@ -91,6 +91,11 @@ pub(crate) async fn deploy(
     Ok(axum::Json(to_wire(active, Some(&deployment), true)))
 }
 
+/// Activate a former deployment again
+#[utoipa::path(post, path = "/v1/deployments/{name}/rollback", operation_id = "rollback", tag = "deployments",
+    params(("name" = String, Path, description = "The application's name")),
+    request_body(content = wire::Rollback, content_type = "application/json", example = json!({})),
+    responses((status = 200, description = "It is active", body = wire::Deployment)))]
 pub(crate) async fn rollback(
     State(app): State<App>,
     caller: Caller,
@@ -103,6 +108,13 @@ pub(crate) async fn rollback(
     Ok(axum::Json(to_wire(active, Some(&manifest), true)))
 }
 
+/// Try a deployment on recorded turns
+///
+/// Nothing changes: open turns, and the newest that have ended, are replayed on the modules in question.
+#[utoipa::path(post, path = "/v1/deployments/check", operation_id = "checkDeployment", tag = "deployments",
+    request_body(content = wire::CheckRequest, content_type = "application/json",
+        example = json!({"former": {"name": "example"}})),
+    responses((status = 200, description = "What became of each turn", body = wire::CheckReport)))]
 pub(crate) async fn check(
     State(app): State<App>,
     Tenant(namespace): Tenant,
