@@ -52,6 +52,7 @@ pub(crate) async fn load(
 ) -> Result<LoadedActor, LoadError> {
     let token = storage.journal.acquire(actor).await?;
     let record = storage.journal.load(actor).await?;
+    // In this order: the message that a cancellation is about came before it, and must not be seen without it.
     let messages = storage.mailbox.arrivals(actor, Lane::Messages, Position(0), ARRIVALS_PAGE).await?;
     let outcomes = storage.mailbox.arrivals(actor, Lane::Outcomes, Position(0), ARRIVALS_PAGE).await?;
     let Some(record) = record else {
