@@ -288,8 +288,11 @@ impl Live {
 
     /// Takes up a turn that was found unfinished.
     fn resume(&mut self, open: OpenTurn, io: &mut Io) {
-        let OpenTurn { turn, started_seq, timers, needs_worker } = open;
-        let admission = client_admission(turn.opening().turn, &turn.opening().message);
+        let OpenTurn { turn, started_seq, timers, status, needs_worker } = open;
+        let mut admission = client_admission(turn.opening().turn, &turn.opening().message);
+        if let (Some(admission), Some(status)) = (&mut admission, status) {
+            admission.body_digest = status.body_digest;
+        }
         let elapsed = io.context.clock.elapsed();
         let mut running = Running::new(turn, started_seq, admission, Vec::new(), elapsed);
         // Without work beside the journal the guest waits, and need not run to find that out again.
