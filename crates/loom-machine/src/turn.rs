@@ -371,11 +371,8 @@ impl Turn {
         let receives = matches!(self.records[n as usize].work, Some(Work::Receive { .. }));
         if let (true, Outcome::Ok(payload)) = (receives, &outcome) {
             let message = Message::decode(payload.value())?;
-            let before = self.left_behind.len();
             self.left_behind.retain(|(left, _)| left.id != message.id);
-            if self.left_behind.len() < before {
-                self.forget_received(&message);
-            }
+            self.forget_received(&message);
             self.records[n as usize].received = Some(Received { message, answered: None });
         }
         let record = &mut self.records[n as usize];
