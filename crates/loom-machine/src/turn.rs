@@ -390,12 +390,14 @@ impl Turn {
 
     /// Remembers an outcome. A message that was received is read; that can only fail for damaged data.
     fn note_completion(&mut self, n: u32, outcome: Outcome) -> Result<(), String> {
-        let record = &mut self.records[n as usize];
-        if let (Some(Work::Receive { .. }), Outcome::Ok(payload)) = (&record.work, &outcome) {
+        let receives = matches!(self.records[n as usize].work, Some(Work::Receive { .. }));
+        if let (true, Outcome::Ok(payload)) = (receives, &outcome) {
             let message = Message::decode(payload.value())?;
             self.left_behind.retain(|(left, _)| left.id != message.id);
-            record.received = Some(Received { message, answered: None });
+            self.forget_received(&message);
+            self.records[n as usize].received = Some(Received { message, answered: None });
         }
+        let record = &mut self.records[n as usize];
         record.completion = Some((self.completions, outcome));
         self.completions += 1;
         Ok(())

@@ -88,6 +88,8 @@ pub(crate) struct Live {
     blocked: bool,
     /// A commit failed.
     failed: bool,
+    /// Its steps are being taken right now.
+    is_going_on: bool,
 }
 
 /// A message that waits for its turn.
@@ -285,19 +287,24 @@ impl Live {
             asking: 0,
             blocked: false,
             failed: false,
+            is_going_on: false,
         };
         if let Some(open) = loaded.open {
             live.resume(open, io);
         }
-        live.take(io, Lane::Outcomes, loaded.outcomes);
+        // An outcome lets the turn go on, perhaps to its end: by then the messages after it must be known.
         live.take(io, Lane::Messages, loaded.messages);
+        live.take(io, Lane::Outcomes, loaded.outcomes);
         live
     }
 
     /// Takes up a turn that was found unfinished.
     fn resume(&mut self, open: OpenTurn, io: &mut Io) {
-        let OpenTurn { turn, started_seq, timers, needs_worker } = open;
-        let admission = client_admission(turn.opening().turn, &turn.opening().message);
+        let OpenTurn { turn, started_seq, timers, status, needs_worker } = open;
+        let mut admission = client_admission(turn.opening().turn, &turn.opening().message);
+        if let (Some(admission), Some(status)) = (&mut admission, status) {
+            admission.body_digest = status.body_digest;
+        }
         let elapsed = io.context.clock.elapsed();
         let mut running = Running::new(turn, started_seq, admission, Vec::new(), elapsed);
         // Without work beside the journal the guest waits, and need not run to find that out again.
@@ -354,13 +361,15 @@ impl Live {
             return;
         }
         self.read_lanes(io);
-        if self.is_paused {
+        // What a step leads to may ask for this again, and the loop that is under way will do it.
+        if self.is_paused || mem::replace(&mut self.is_going_on, true) {
             return;
         }
         if (0..TURNS_PER_ROUND).all(|_| self.take_one_step(io)) {
             // There may be more, after others had their chance.
             io.runnable.push_back(self.address.clone());
         }
+        self.is_going_on = false;
         self.read_lanes(io);
     }
 
@@ -369,6 +378,8 @@ impl Live {
         let phase = self.running.as_ref().map(|running| &running.phase);
         match phase {
             _ if self.failed || self.is_paused => false,
+            // One that restarts again and again would run away from the store.
+            Some(Phase::Ready) if self.commits.len() >= COMMITS_MAX => false,
             Some(Phase::Ready) => {
                 self.drive(io, None);
                 true
@@ -430,12 +441,16 @@ impl Live {
         if arrivals.len() == ARRIVALS_PAGE {
             self.lane(lane).more = true;
         }
-        for Arrival { position, parcel } in arrivals {
+        if let Some(last) = arrivals.last() {
             let cursor = self.lane(lane);
-            cursor.read_to = cursor.read_to.max(position);
+            cursor.read_to = cursor.read_to.max(last.position);
+        }
+        // Before anything here lets a turn end and the next begin.
+        self.cancels_arrived(&arrivals);
+        for Arrival { position, parcel } in arrivals {
             match parcel {
                 Parcel::Message { payload, .. } => self.queue(payload, position),
-                Parcel::Cancel { message } => self.cancel_arrived(io, message, position),
+                Parcel::Cancel { .. } => self.stop_if_asked(io),
                 Parcel::Outcome { step, result, payload } => {
                     self.outcome_arrived(io, step, crate::handle::outcome_of(result, payload), position);
                 }
@@ -541,11 +556,6 @@ impl Live {
             self.tell_waiting();
             return;
         }
-        if self.running.as_ref().is_some_and(|running| running.turn.has_received(&id)) {
-            responders.accept();
-            self.received.entry(id).or_default().push(responders);
-            return;
-        }
         if let Some(queued) = self.inbox.iter_mut().find(|queued| queued.message.id == id) {
             if queued.position.is_some() {
                 responders.accept();
@@ -555,6 +565,12 @@ impl Live {
         }
         if let Some(in_flight) = self.commits.iter_mut().find(|commit| commit.ends_message(&id)) {
             in_flight.follow(&id, responders);
+            return;
+        }
+        // If it has its answer already, that is not on its way to the store yet.
+        if self.running.as_ref().is_some_and(|running| running.turn.has_received(&id)) {
+            responders.accept();
+            self.received.entry(id).or_default().push(responders);
             return;
         }
         responders.accept();

@@ -29,6 +29,7 @@ where
     a_stale_token_is_fenced(fresh().await).await;
     a_wrong_sequence_number_changes_nothing(fresh().await).await;
     commits_may_be_handed_in_ahead(fresh().await).await;
+    commits_after_a_failed_one_fail(fresh().await).await;
     state_is_kept_set_and_cleared(fresh().await).await;
     messages_arrive_in_program_order(fresh().await).await;
     a_message_is_taken_once(fresh().await).await;
@@ -178,7 +179,7 @@ pub async fn a_wrong_sequence_number_changes_nothing(storage: Storage) {
     let mut writer = Writer::acquire(&storage, &address).await;
     writer.write(&storage, |_| ()).await;
     for expected in [0, 2] {
-        let mut commit = writer.commit(1);
+        let mut commit = Writer::acquire(&storage, &address).await.commit(1);
         commit.expected_seq = SequenceNumber(expected);
         commit.state = StateWrite::Set(payload("\"lost\""));
         commit.messages.push(message("b", "lost"));
@@ -200,6 +201,26 @@ pub async fn commits_may_be_handed_in_ahead(storage: Storage) {
     }
     let record = storage.journal.load(&address).await.expect("load").expect("exists");
     assert_eq!((record.next_seq, Some(record.head)), (SequenceNumber(100), writer.head));
+}
+
+/// What was handed in after a commit that failed fails too, even if it has no entries and would fit.
+pub async fn commits_after_a_failed_one_fail(storage: Storage) {
+    let address = actor("a");
+    let mut writer = Writer::acquire(&storage, &address).await;
+    writer.write(&storage, |_| ()).await;
+    let mut failing = writer.commit(0);
+    failing.taken.push(Position(99));
+    let (mut books, entries) = (writer.commit(0), writer.commit(1));
+    books.timers.push(TimerWrite::Set { step: step(1), due_ms: 5, attempts: 2 });
+    let handed_in = [failing, books, entries].map(|commit| storage.journal.commit(commit));
+    let [failed, books, entries] = &futures::future::join_all(handed_in).await[..] else { panic!("three") };
+    assert!(matches!(failed, Err(CommitError::Taken { position: 99 })), "{failed:?}");
+    assert!(matches!(books, Err(CommitError::Fenced { .. })), "{books:?}");
+    assert!(matches!(entries, Err(CommitError::Fenced { .. })), "{entries:?}");
+    assert!(storage.timers.due(5, 9).await.expect("due").is_empty());
+    let mut again = Writer::acquire(&storage, &address).await;
+    assert!(again.token > writer.token && again.next_seq == SequenceNumber(1));
+    again.write(&storage, |_| ()).await;
 }
 
 /// State changes only when a commit says so.

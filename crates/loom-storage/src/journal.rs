@@ -58,7 +58,8 @@ pub trait Journal: Send + Sync {
 
     /// Appends and applies, all or nothing; durable when it returns, if the store is. Commits are applied in
     /// the order in which this is called (not polled), so a caller need not wait for one before it hands in the
-    /// next of the same actor; if one fails, those after it fail with `Conflict`.
+    /// next of the same actor. If one fails, its token is good for nothing any more: those after it fail with
+    /// `Fenced`, with or without entries, until the actor is acquired anew.
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<(), CommitError>>;
 
     /// Segments that hold entries from `from` on, in order; at most about

@@ -105,6 +105,14 @@ impl State {
         Ok(())
     }
 
+    /// A commit failed: those of the same writer that are still to come must fail too, wherever the journal stands.
+    fn revoke(&mut self, failed: &Commit) {
+        let current = self.tokens.entry(failed.actor.clone()).or_default();
+        if *current == failed.token {
+            *current = current.next();
+        }
+    }
+
     fn apply(&mut self, commit: Commit) {
         let Commit { actor, segment, at_ms, .. } = commit;
         if let Some(mailbox) = self.mailboxes.get_mut(&actor) {
@@ -223,8 +231,9 @@ impl Journal for MemoryStore {
         assert!(commit.expected_seq.0 > 0 || !commit.segment.entries.is_empty(), "books are kept of existing journals");
         let mut state = self.lock();
         let checked = state.check(&commit);
-        if checked.is_ok() {
-            state.apply(commit);
+        match &checked {
+            Ok(()) => state.apply(commit),
+            Err(_) => state.revoke(&commit),
         }
         Box::pin(std::future::ready(checked))
     }

@@ -51,6 +51,8 @@ struct Task<T, E, F> {
     work: F,
     result: Option<Result<T, E>>,
     done: oneshot::Sender<Result<T, E>>,
+    /// What has to happen before anything after it is applied, if its transaction fails.
+    on_failure: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl<T, E, F> Operation for Task<T, E, F>
@@ -66,7 +68,10 @@ where
 
     fn answer(self: Box<Self>, failed: Option<&GroupError>) {
         let result = match failed {
-            Some(failed) => Err(failed.into()),
+            Some(failed) => {
+                self.on_failure.into_iter().for_each(|act| act());
+                Err(failed.into())
+            }
             None => self.result.expect("an operation whose transaction succeeded was applied"),
         };
         // A caller that went away needs no answer.
@@ -111,6 +116,7 @@ impl Writer {
     pub(crate) fn submit<T, E>(
         &self,
         work: impl FnMut(&mut GroupWriter<'_>) -> rusqlite::Result<Result<T, E>> + Send + 'static,
+        on_failure: Option<Box<dyn FnOnce() + Send>>,
     ) -> Result<oneshot::Receiver<Result<T, E>>, WriterError>
     where
         T: Send + 'static,
@@ -120,7 +126,7 @@ impl Writer {
         let (done, answer) = oneshot::channel();
         // Counted first: the writer may take it before this returns.
         self.figures.submitted();
-        let sent = queue.try_send(Box::new(Task { work, result: None, done }));
+        let sent = queue.try_send(Box::new(Task { work, result: None, done, on_failure }));
         sent.map(|()| answer).map_err(|error| {
             self.figures.taken(1);
             match error {

@@ -165,8 +165,11 @@ impl Live {
     /// Hands in the turn's end.
     pub(super) fn commit_end(&mut self, io: &mut Io, ended: Ended) {
         let Ended { outcome, state } = ended;
-        let (pending, mut in_flight, taken, books) = self.close_turn(io, matches!(outcome, Outcome::Err(_)));
+        let cancels = self.cancels_of_running();
+        let (pending, mut in_flight, mut taken, books) = self.close_turn(io, matches!(outcome, Outcome::Err(_)));
+        taken.extend(cancels);
         let mut running = self.running.take().expect("a turn ends");
+        in_flight.controlled.extend(running.stopping.take().and_then(|stopping| stopping.responder));
         let turn = running.turn.opening().turn;
         if let Some(admission) = running.admission.take() {
             let seq = SequenceNumber(self.chain.next_seq.0 + pending.entries.len() as u64 - 1);
@@ -212,6 +215,8 @@ impl Live {
         let mut successor = super::Running::new(turn, started_seq, admission, running.responders, elapsed);
         successor.is_recorded = true;
         successor.span = trace::turn(&self.address, self.turn.0, false, trace::context(&running.span).as_ref());
+        // Whoever wants the message's guest to stop wants it still.
+        successor.stopping = running.stopping;
         self.running = Some(Box::new(successor));
         let standing = Standing { open_turn: Some(started_seq), needs_worker: true, state };
         self.hand_in(io, Batch { pending, next: Some(next) }, in_flight, taken, books, standing);
@@ -219,15 +224,11 @@ impl Live {
 
     /// What the end of the running turn takes along.
     fn close_turn(&mut self, io: &mut Io, failed: bool) -> (Pending, InFlight, Vec<Position>, Vec<TimerWrite>) {
-        let cancels = self.cancels_of_running();
         let running = self.running.as_mut().expect("a turn ends");
         running.interrupt();
-        running.taken.extend(cancels);
-        let controlled = running.stopping.take().and_then(|stopping| stopping.responder);
         let in_flight = InFlight {
             admissions: running.admitted.drain(..).collect(),
             ended: Some(failed),
-            controlled: controlled.into_iter().collect(),
             turn_started_at: Some(running.started_at),
             _holds: std::mem::take(&mut running.holds),
             spans: CommitSpans::of(&running.span),

@@ -767,11 +767,12 @@ impl Live {
             return;
         };
         let n = job.step.n;
-        let Some(Work::Activity { retry, .. }) = running.turn.outstanding_work(n).cloned() else { return };
         if running.jobs.get(&n) != Some(&job.attempt) {
             return;
         }
         running.jobs.remove(&n);
+        // A cancellation may have been its outcome.
+        let Some(Work::Activity { retry, .. }) = running.turn.outstanding_work(n).cloned() else { return };
         match attempted {
             Err(fault) => {
                 tracing::warn!(actor = %self.address, step = %job.step, %fault, "activity abandoned, trying again");

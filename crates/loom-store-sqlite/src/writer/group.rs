@@ -75,7 +75,16 @@ impl GroupWriter<'_> {
         Ok(row)
     }
 
+    /// Applies a commit. One that is refused takes the right to append with it.
     pub(crate) fn commit(&mut self, commit: &Commit) -> rusqlite::Result<Result<(), CommitError>> {
+        let result = self.try_commit(commit)?;
+        if result.is_err() {
+            self.grants.revoke(&commit.actor, commit.token);
+        }
+        Ok(result)
+    }
+
+    fn try_commit(&mut self, commit: &Commit) -> rusqlite::Result<Result<(), CommitError>> {
         if let Err(error) = self.grants.check(&commit.actor, commit.token) {
             return Ok(Err(error));
         }
