@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use loom_client::{Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
+use loom_client::{HttpGrant, Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
 use serde::Deserialize;
 
 use crate::CliError;
@@ -38,6 +38,12 @@ struct Activity {
     capabilities: Vec<String>,
     #[serde(default)]
     retry: RetryPolicy,
+    #[serde(default)]
+    http: Option<HttpGrant>,
+    #[serde(default)]
+    secrets: Vec<String>,
+    #[serde(default)]
+    deadline_ms: Option<u64>,
 }
 
 /// A manifest whose modules are still files.
@@ -77,8 +83,9 @@ impl Unresolved {
             (name, ManifestActor { module, limits: actor.limits })
         });
         let activities = activities.into_iter().map(|(name, activity)| {
-            let Activity { module, limits, capabilities, retry } = activity;
-            (name, ManifestActivity { module: cid(&module), limits, capabilities, retry })
+            let Activity { module, limits, capabilities, retry, http, secrets, deadline_ms } = activity;
+            let module = cid(&module);
+            (name, ManifestActivity { module, limits, capabilities, retry, http, secrets, deadline_ms })
         });
         Manifest { name, actors: actors.collect(), activities: activities.collect() }
     }
