@@ -15,12 +15,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-client", &[]),
     ("loom-server", &["loom-client", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
     ("loom-wasmtime", &["loom-machine", "loom-types"]),
+    ("loom-http", &["loom-machine", "loom-runtime"]),
     ("loom-store-sqlite", &["loom-storage", "loom-types"]),
     ("loom-loan-review", &[]),
     (
         "loom-cli",
         &[
             "loom-client",
+            "loom-http",
             "loom-loan-review",
             "loom-machine",
             "loom-runtime",
@@ -38,6 +40,8 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("rusqlite", &["loom-store-sqlite"]),
     ("axum", &["loom-server"]),
     ("reqwest", &["loom-client"]),
+    ("hyper", &["loom-http"]),
+    ("rustls", &["loom-http"]),
 ];
 
 /// Checks everything and names all that is wrong.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::target::TargetArguments;
+use crate::{OutsideSettings, target::TargetArguments};
 
 /// Durable WASM actors with a verifiable journal
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ pub enum Command {
     Show(Show),
     /// Show an actor's journal
     Journal(Journal),
+    /// Ask an actor's module about the actor's state, without sending a message
+    Query(Query),
     /// Print an actor's state
     State(ActorOnly),
     /// List and settle promises: approvals and other things people decide
@@ -71,6 +73,8 @@ pub struct Dev {
     /// Threads that run actors [default: one per core]
     #[arg(long, value_name = "N")]
     pub shards: Option<usize>,
+    #[command(flatten)]
+    pub outside: OutsideSettings,
 }
 
 /// `loom deploy`
@@ -166,6 +170,21 @@ pub struct Journal {
     #[command(flatten)]
     pub target: TargetArguments,
     /// Print one JSON object per entry, with every payload
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom query`
+#[derive(Debug, Args)]
+pub struct Query {
+    /// TYPE/KEY
+    pub actor: String,
+    /// JSON text, or - for standard input
+    #[arg(default_value = "null")]
+    pub input: String,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print JSON (the answer is JSON either way)
     #[arg(long)]
     pub json: bool,
 }

@@ -11,6 +11,7 @@ mod error;
 mod manifest;
 mod node;
 mod output;
+mod outside;
 mod target;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ pub use self::{
     arguments::Arguments,
     error::CliError,
     node::{Node, NodeSettings},
+    outside::OutsideSettings,
 };
 
 /// Runs the program and says how it went.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use loom_client::{HttpGrant, Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
+use loom_client::{HttpAllowance, Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
 use serde::Deserialize;
 
 use crate::CliError;
@@ -39,7 +39,7 @@ struct Activity {
     #[serde(default)]
     retry: RetryPolicy,
     #[serde(default)]
-    http: Option<HttpGrant>,
+    http: Option<HttpAllowance>,
     #[serde(default)]
     secrets: Vec<String>,
     #[serde(default)]

@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use loom_runtime::{Handle, Runtime, SystemClock, causes};
+use loom_runtime::{Handle, Host, Runtime, SystemClock, causes};
 use loom_wasmtime::WasmtimeSandbox;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::CliError;
+use crate::{CliError, OutsideSettings};
 
 /// What a node is made of.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct NodeSettings {
     pub runtime: loom_runtime::Settings,
     /// The sandbox's settings.
     pub sandbox: loom_wasmtime::Settings,
+    /// What activities can reach.
+    pub outside: OutsideSettings,
 }
 
 impl NodeSettings {
@@ -26,7 +28,7 @@ impl NodeSettings {
         let data = data.into();
         let cache_folder = Some(data.join("compiled"));
         let sandbox = loom_wasmtime::Settings { cache_folder, ..loom_wasmtime::Settings::default() };
-        Self { data, runtime: loom_runtime::Settings::default(), sandbox }
+        Self { data, runtime: loom_runtime::Settings::default(), sandbox, outside: OutsideSettings::default() }
     }
 }
 
@@ -41,7 +43,8 @@ impl Node {
         let storage = loom_store_sqlite::open(&loom_store_sqlite::Settings::new(&settings.data))?;
         let sandbox = WasmtimeSandbox::new(settings.sandbox).map_err(|error| CliError::new("sandbox", error))?;
         let clock = Arc::new(SystemClock::default());
-        let runtime = Runtime::start(settings.runtime, storage, Arc::new(sandbox), clock).await;
+        let host = Host { outside: settings.outside.open()?, ..Host::real(clock) };
+        let runtime = Runtime::start_on(settings.runtime, storage, Arc::new(sandbox), host).await;
         Ok(Self { runtime: runtime.map_err(|error| CliError::new("start", causes(&error)))? })
     }
 

@@ -255,7 +255,7 @@ pub struct ManifestActivity {
     pub retry: RetryPolicy,
     /// What the capability `http` lets it reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpGrant>,
+    pub http: Option<HttpAllowance>,
     /// Secrets of the node that it may use, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
@@ -267,8 +267,8 @@ pub struct ManifestActivity {
 /// What an activity may do over HTTP; absent limits have their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "each is described at loom_machine::HttpGrant")]
-pub struct HttpGrant {
+#[expect(missing_docs, reason = "each is described at loom_machine::HttpAllowance")]
+pub struct HttpAllowance {
     pub hosts: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub methods: Option<Vec<String>>,

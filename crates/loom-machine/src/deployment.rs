@@ -6,7 +6,7 @@ use loom_types::{ActorType, Cid, Codec, DecodeError, Name, canonical, limits::PA
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    HttpGrant,
+    HttpAllowance,
     limits::{ACTIVITY_DEADLINE_MS_DEFAULT, ACTIVITY_DEADLINE_MS_MAX, SECRET_NAME_BYTES_MAX, SECRETS_MAX, WAIT_MS_MAX},
 };
 
@@ -97,7 +97,7 @@ pub struct ActivitySpec {
     pub retry: Retry,
     /// What the capability `http` lets it reach; without it, nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpGrant>,
+    pub http: Option<HttpAllowance>,
     /// Secrets of the node, by name. With the capability `http` they can be put into headers, with `secret` read.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -260,7 +260,7 @@ fn check_activity(at: &str, spec: &ActivitySpec) -> Result<(), InvalidDeployment
     if spec.http.is_some() && !spec.has("http") {
         return invalid("http", "needs 'http' among the capabilities".into());
     }
-    if let Some((member, problem)) = spec.http.as_ref().and_then(HttpGrant::problem) {
+    if let Some((member, problem)) = spec.http.as_ref().and_then(HttpAllowance::problem) {
         return invalid(&format!("http.{member}"), problem);
     }
     if spec.secrets.len() > SECRETS_MAX || !spec.secrets.iter().all(|name| is_secret_name(name)) {
@@ -346,7 +346,7 @@ mod tests {
         assert_eq!(Deployment::decode(&largest.encode()).unwrap(), largest);
         // Grants have no such bound each; together they have.
         let host = |n: usize| HostPattern::try_from(format!("h{n:060}.example.com")).unwrap();
-        let http = Some(HttpGrant::new((0..64).map(host).collect()));
+        let http = Some(HttpAllowance::new((0..64).map(host).collect()));
         let granted = ActivitySpec { capabilities: ["http".to_owned()].into(), http, ..activity };
         let activities: BTreeMap<_, _> = (0..SPECS_MAX).map(|n| (name(n), granted.clone())).collect();
         let error = Deployment::new("app", BTreeMap::new(), activities).unwrap_err();
@@ -359,15 +359,15 @@ mod tests {
         Deployment::new("app", BTreeMap::new(), [("fetch".to_owned(), activity)].into())
     }
 
-    fn grant() -> Option<HttpGrant> {
-        Some(HttpGrant::new([HostPattern::try_from("api.example.com".to_owned()).unwrap()].into()))
+    fn allowance() -> Option<HttpAllowance> {
+        Some(HttpAllowance::new([HostPattern::try_from("api.example.com".to_owned()).unwrap()].into()))
     }
 
     #[test]
-    fn grants_survive_a_round_trip_and_their_absence_changes_no_bytes() {
+    fn allowances_survive_a_round_trip_and_their_absence_changes_no_bytes() {
         let granted = with_activity(|activity| {
             activity.capabilities = ["http".to_owned(), "secret".to_owned()].into();
-            activity.http = grant();
+            activity.http = allowance();
             activity.secrets = ["API_KEY".to_owned()].into();
             activity.deadline_ms = Some(5000);
         })
@@ -377,16 +377,16 @@ mod tests {
         let has = |word: &[u8]| pure.windows(word.len()).any(|window| window == word);
         assert!(
             !has(b"http") && !has(b"secrets") && !has(b"deadline_ms"),
-            "as manifests were before there were grants"
+            "as manifests were before there were capabilities"
         );
     }
 
     #[test]
-    fn grants_that_cannot_work_are_refused_with_their_place() {
+    fn allowances_that_cannot_work_are_refused_with_their_place() {
         let refused = |change: fn(&mut ActivitySpec)| with_activity(change).unwrap_err().to_string();
         let http = |activity: &mut ActivitySpec| activity.capabilities = ["http".to_owned()].into();
-        assert!(with_activity(http).is_ok(), "a capability without a grant reaches nothing");
-        assert!(refused(|activity| activity.http = grant()).starts_with("activities.fetch.http: needs"));
+        assert!(with_activity(http).is_ok(), "a capability without an allowance reaches nothing");
+        assert!(refused(|activity| activity.http = allowance()).starts_with("activities.fetch.http: needs"));
         assert!(refused(|activity| activity.deadline_ms = Some(1)).starts_with("activities.fetch.deadline_ms: is for"));
         assert!(refused(|activity| activity.secrets = ["K".to_owned()].into()).starts_with("activities.fetch.secrets"));
         assert!(

@@ -11,10 +11,10 @@
 //! Start at [`Turn::request`].
 
 mod activity_request;
+mod allowance;
 mod deployment;
 mod envelope;
 mod failure;
-mod grant;
 pub mod limits;
 mod query;
 mod random;
@@ -25,10 +25,10 @@ mod turn;
 
 pub use self::{
     activity_request::{ActivityRequest, HeaderSource, HttpRequest, SecretReference},
+    allowance::{HostPattern, HttpAllowance, InvalidHost, Scheme},
     deployment::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry},
     envelope::{Message, MessageKind},
     failure::Failure,
-    grant::{HostPattern, HttpGrant, InvalidHost, Scheme},
     query::Query,
     request::ABI_VERSION,
     sandbox::{Guest, HostFault, Module, Progress, Sandbox},

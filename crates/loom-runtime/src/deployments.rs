@@ -9,7 +9,7 @@ use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, Invalid
 use loom_storage::{ActiveDeployment, BlobError, Storage, StoreError};
 use loom_types::{ActorType, Cid, Namespace};
 
-use crate::{Clock, modules::Modules};
+use crate::{Clock, modules::Modules, outside::Outside};
 
 /// Why a deployment was not activated. Nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,14 @@ pub enum DeployError {
         /// What is wrong.
         problem: String,
     },
+    /// The node has no secret that it names.
+    #[error("{at}: this node has no usable secret {secret}")]
+    MissingSecret {
+        /// Where the manifest names it.
+        at: String,
+        /// Its name.
+        secret: String,
+    },
     /// Another application runs this actor type.
     #[error("actor type '{actor_type}' belongs to deployment '{owner}'")]
     TypeTaken {
@@ -74,6 +82,7 @@ pub(crate) struct Target {
 pub struct Deployments {
     storage: Storage,
     modules: Arc<Modules>,
+    outside: Outside,
     clock: Arc<dyn Clock>,
     active: RwLock<Active>,
     /// Manifests by id, active or not. Few and small.
@@ -89,10 +98,11 @@ struct Active {
 }
 
 impl Deployments {
-    pub(crate) fn new(storage: Storage, modules: Arc<Modules>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(storage: Storage, modules: Arc<Modules>, outside: Outside, clock: Arc<dyn Clock>) -> Self {
         Self {
             storage,
             modules,
+            outside,
             clock,
             active: RwLock::default(),
             manifests: Mutex::default(),
@@ -137,6 +147,12 @@ impl Deployments {
             {
                 let owner = target.deployment.name.clone();
                 return Err(DeployError::TypeTaken { actor_type: actor_type.clone(), owner });
+            }
+        }
+        for (name, spec) in &deployment.activities {
+            if let Some(secret) = spec.secrets.iter().find(|secret| self.outside.secrets.get(secret).is_none()) {
+                let at = format!("activities.{name}.secrets");
+                return Err(DeployError::MissingSecret { at, secret: secret.clone() });
             }
         }
         for (at, limits) in deployment.limits() {

@@ -31,6 +31,8 @@ mod load;
 mod lookout;
 mod metrics;
 mod modules;
+mod outside;
+mod query;
 mod runtime;
 mod salts;
 mod settings;
@@ -48,6 +50,11 @@ pub use self::{
     },
     host::{BlockingWork, Host},
     metrics::Metrics,
+    outside::{
+        ExposeSecret, HeaderValue, Http, HttpCall, HttpReply, Outside, SECRET_BYTES_MAX, SECRET_BYTES_MIN,
+        SecretString, Secrets,
+    },
+    query::QueryError,
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},
     settings::Settings,

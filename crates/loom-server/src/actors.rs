@@ -170,6 +170,35 @@ pub(crate) async fn state(State(app): State<App>, Actor(actor): Actor) -> Result
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
+/// Query of queries that have no body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Input {
+    #[serde(default)]
+    input: Option<String>,
+}
+
+pub(crate) async fn query_of_url(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    Query(Input { input }): Query<Input>,
+) -> Result<Response, Problem> {
+    queried(&app.handle, &actor, input.as_deref().unwrap_or("null")).await
+}
+
+pub(crate) async fn query(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    JsonText(input): JsonText,
+) -> Result<Response, Problem> {
+    queried(&app.handle, &actor, &input).await
+}
+
+async fn queried(handle: &Handle, actor: &ActorAddress, input: &str) -> Result<Response, Problem> {
+    let output = handle.query(actor, input).await?;
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], output).into_response())
+}
+
 /// Query of journals.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use loom_client as wire;
 use loom_machine::{
-    ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpGrant, InvalidDeployment, Retry,
+    ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry,
 };
 use loom_storage::ActiveDeployment;
 use loom_types::{Cid, Namespace};
@@ -56,18 +56,18 @@ fn activity_spec(at: &str, sent: &wire::ManifestActivity) -> Result<ActivitySpec
         limits: limits(&sent.limits),
         capabilities: sent.capabilities.iter().cloned().collect(),
         retry: retry(&sent.retry),
-        http: sent.http.as_ref().map(|grant| http(&format!("{at}.http"), grant)).transpose()?,
+        http: sent.http.as_ref().map(|allowance| http(&format!("{at}.http"), allowance)).transpose()?,
         secrets: sent.secrets.iter().cloned().collect(),
         deadline_ms: sent.deadline_ms,
     })
 }
 
-fn http(at: &str, sent: &wire::HttpGrant) -> Result<HttpGrant, InvalidDeployment> {
+fn http(at: &str, sent: &wire::HttpAllowance) -> Result<HttpAllowance, InvalidDeployment> {
     let invalid = |problem: String| InvalidDeployment::Invalid { at: format!("{at}.hosts"), problem };
     let hosts = sent.hosts.iter().cloned().map(HostPattern::try_from).collect::<Result<_, _>>();
-    let defaults = HttpGrant::new(hosts.map_err(|error| invalid(error.to_string()))?);
+    let defaults = HttpAllowance::new(hosts.map_err(|error| invalid(error.to_string()))?);
     let methods = sent.methods.as_ref().map(|methods| methods.iter().cloned().collect());
-    Ok(HttpGrant {
+    Ok(HttpAllowance {
         methods: methods.unwrap_or(defaults.methods),
         request_bytes_max: sent.request_bytes_max.unwrap_or(defaults.request_bytes_max),
         response_bytes_max: sent.response_bytes_max.unwrap_or(defaults.response_bytes_max),

@@ -6,8 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
-use loom_machine::Failure;
-use loom_runtime::{DeployError, ReadError, ResolvePromiseError, SendError};
+use loom_machine::{Failure, HostFault};
+use loom_runtime::{DeployError, QueryError, ReadError, ResolvePromiseError, SendError};
 use loom_storage::{BlobError, ResolveError, StoreError};
 
 /// How long a client should wait before it tries again, in seconds.
@@ -33,10 +33,14 @@ impl Problem {
     }
 
     pub(crate) fn turn_failed(failure: Failure) -> Self {
+        Self::failed("turn-failed", failure)
+    }
+
+    fn failed(code: &'static str, failure: Failure) -> Self {
         let Failure { kind, message, retryable, backtrace } = failure;
         let detail = format!("{kind}: {message}");
         let failure = Some(TurnFailure { kind, message, retryable, backtrace });
-        Self { failure, ..Self::new("turn-failed", detail) }
+        Self { failure, ..Self::new(code, detail) }
     }
 
     fn status_and_title(&self) -> (StatusCode, &'static str) {
@@ -60,7 +64,10 @@ impl Problem {
             "invalid-deployment" => (StatusCode::UNPROCESSABLE_ENTITY, "The deployment's manifest cannot work"),
             "missing-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module was not uploaded"),
             "unusable-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module cannot run"),
+            "missing-secret" => (StatusCode::UNPROCESSABLE_ENTITY, "A secret is not there"),
             "limits-too-high" => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is more than this node gives"),
+            "no-query-export" => (StatusCode::UNPROCESSABLE_ENTITY, "The module answers no queries"),
+            "query-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The query failed"),
             "turn-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn failed"),
             "mailbox-full" => (StatusCode::TOO_MANY_REQUESTS, "Too many messages wait for this actor"),
             "node-busy" => (StatusCode::TOO_MANY_REQUESTS, "Too many requests are in flight"),
@@ -117,7 +124,7 @@ impl From<SendError> for Problem {
             SendError::TooLarge { .. } => Self::new("body-too-large", detail),
             SendError::IdReused(_) => Self::new("idempotency-key-reused", detail),
             SendError::MailboxFull { .. } => Self::new("mailbox-full", detail),
-            SendError::Busy(_) => Self::new("node-busy", detail),
+            SendError::Busy(_) | SendError::QueriesBusy(_) => Self::new("node-busy", detail),
             SendError::UnknownMessage(_) => Self::new("unknown-message", detail),
             SendError::Store(_) => {
                 Self::new("store-unavailable", detail).hint("send again under the same Idempotency-Key")
@@ -142,6 +149,23 @@ impl From<ReadError> for Problem {
         match error {
             ReadError::UnknownActor(_) => Self::new("unknown-actor", error.to_string()),
             ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            QueryError::Refused(error) => error.into(),
+            QueryError::UnknownActor(_) => Self::new("unknown-actor", detail),
+            QueryError::NoQueryExport(_) => {
+                Self::new("no-query-export", detail).hint("export 'query', or read the state itself: GET …/state")
+            }
+            QueryError::Failed(failure) => Self::failed("query-failed", failure),
+            QueryError::Store(error) => error.into(),
+            QueryError::Host(HostFault::PoolFull { .. }) => Self::new("node-busy", detail),
+            QueryError::Host(_) => Self::new("internal", detail),
         }
     }
 }
@@ -178,6 +202,8 @@ impl From<DeployError> for Problem {
             DeployError::MissingModule { .. } => Self::new("missing-module", detail),
             DeployError::UnusableModule { .. } => Self::new("unusable-module", detail),
             DeployError::Limits { .. } => Self::new("limits-too-high", detail),
+            DeployError::MissingSecret { .. } => Self::new("missing-secret", detail)
+                .hint("start the node with it: LOOM_SECRET_NAME in its environment, or a file in --secrets DIR"),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
             DeployError::Store(error) => error.into(),
             DeployError::Blob(error) => error.into(),

@@ -43,6 +43,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/v1/actors/{type}/{key}", get(actors::show))
         .route("/v1/actors/{type}/{key}/messages", post(actors::send))
         .route("/v1/actors/{type}/{key}/messages/{id}", get(actors::follow))
+        .route("/v1/actors/{type}/{key}/query", get(actors::query_of_url).post(actors::query))
         .route("/v1/actors/{type}/{key}/state", get(actors::state))
         .route("/v1/actors/{type}/{key}/journal", get(actors::journal))
         .route("/v1/promises", get(promises::list))

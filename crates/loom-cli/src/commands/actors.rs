@@ -6,7 +6,7 @@ use loom_client::{Answered, Client, SendMessage};
 
 use crate::{
     CliError,
-    arguments::{ActorOnly, Call, Ps, Send, Show},
+    arguments::{ActorOnly, Call, Ps, Query, Send, Show},
     commands::text_or_stdin,
     output::{self, grouped, shortened, time},
     target::Target,
@@ -164,6 +164,15 @@ pub(super) async fn show(arguments: Show) -> Result<(), CliError> {
     if let Some(detail) = &actor.detail {
         output::outln!("\n{detail}");
     }
+    Ok(())
+}
+
+pub(super) async fn query(arguments: Query) -> Result<(), CliError> {
+    let input = text_or_stdin(arguments.input)?;
+    let target = Target::open(&arguments.target).await?;
+    let answer = target.client.query(&arguments.actor, input).await;
+    target.close().await;
+    output::outln!("{}", answer?);
     Ok(())
 }
 

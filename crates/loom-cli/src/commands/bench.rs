@@ -57,8 +57,7 @@ async fn activity(module: Option<PathBuf>, input: String, seconds: u64, json: bo
     let node = Node::start(settings).await?;
     let handle = node.handle();
     let cid = handle.put_blob(bytes.clone().into()).await.map_err(failed)?;
-    let spec =
-        ActivitySpec::pure(cid, GuestLimits::default());
+    let spec = ActivitySpec::pure(cid, GuestLimits::default());
     let deployment =
         Deployment::new("bench", BTreeMap::new(), [("activity".to_owned(), spec)].into()).map_err(failed)?;
     handle.deploy(&Namespace::default(), deployment.clone()).await.map_err(failed)?;

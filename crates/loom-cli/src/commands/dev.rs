@@ -16,6 +16,7 @@ use crate::{
 pub(super) async fn dev(arguments: Dev) -> Result<(), CliError> {
     let mut settings = NodeSettings::new(&arguments.data);
     settings.runtime.resident_instances_max = arguments.resident_instances_max;
+    settings.outside = arguments.outside;
     if let Some(shards) = arguments.shards {
         settings.runtime.shards = shards.max(1);
     }

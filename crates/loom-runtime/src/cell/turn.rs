@@ -8,6 +8,7 @@ use loom_machine::{
 };
 use loom_storage::{Admission, DueTimer, Position, TimerRecord, TimerWrite};
 use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Live, Queued, client_admission};
 use crate::{
@@ -43,6 +44,8 @@ pub(crate) struct Running {
     pub(crate) books: Vec<TimerWrite>,
     /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
     pub(crate) jobs: HashMap<u32, u32>,
+    /// Ends them when the turn does, or when this process gives it up.
+    over: DropGuard,
     pub(crate) started_at: Duration,
     /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
     module: Option<Arc<dyn Module>>,
@@ -99,6 +102,7 @@ impl Running {
             stopping: None,
             books: Vec::new(),
             jobs: HashMap::new(),
+            over: CancellationToken::new().drop_guard(),
             started_at,
             module: None,
             guest: None,
@@ -423,7 +427,7 @@ impl Live {
                 self.slice_over(io);
                 None
             }
-            Sliced::NeedsModule => unreachable!("it runs already"),
+            Sliced::NeedsModule | Sliced::Waits(_) | Sliced::Cancelled => unreachable!("it runs, and only computes"),
             Sliced::Done(Err(fault)) => {
                 self.abandon(io, &fault);
                 None
@@ -665,7 +669,8 @@ impl Live {
             return;
         }
         running.jobs.insert(n, attempt);
-        let job = Job { address: self.address.clone(), step, attempt, spec, input };
+        let cancelled = running.over.token().clone();
+        let job = Job { address: self.address.clone(), step, attempt, spec, input, cancelled };
         if attempt > 1 && job.spec.is_effectful() {
             io.context.metrics.activity_retries.inc();
             // Counted before it begins, so that a crash counts too.

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod controls;
+mod effects;
 mod messages;
 mod node;
+mod queries;
 mod recorded;
 mod restarts;
 mod turns;

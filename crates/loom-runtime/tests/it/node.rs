@@ -45,7 +45,10 @@ pub(crate) fn settings(resident: usize) -> Settings {
 
 impl Node {
     pub(crate) async fn start(storage: Storage, settings: Settings) -> Self {
-        let runtime = Runtime::start(settings, storage, sandbox(), Arc::new(SystemClock::default())).await.unwrap();
+        Self::of(Runtime::start(settings, storage, sandbox(), Arc::new(SystemClock::default())).await.unwrap())
+    }
+
+    pub(crate) fn of(runtime: Runtime) -> Self {
         let handle = runtime.handle();
         Self { runtime, handle, _folder: None }
     }

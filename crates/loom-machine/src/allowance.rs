@@ -1,6 +1,6 @@
 //! What a deployment lets an effectful activity reach over HTTP.
 //!
-//! A grant is an allow-list with limits. It says nothing about addresses: which of them a name may lead to is
+//! An allowance is an allow-list with limits. It says nothing about addresses: which of them a name may lead to is
 //! checked by whoever connects, after the name was resolved.
 
 use std::collections::BTreeSet;
@@ -139,7 +139,7 @@ fn problem(text: &str) -> Option<&'static str> {
 /// What an activity may do over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HttpGrant {
+pub struct HttpAllowance {
     /// Hosts it may reach, redirects included.
     pub hosts: BTreeSet<HostPattern>,
     /// Methods it may use.
@@ -156,11 +156,11 @@ pub struct HttpGrant {
     pub requests_max: u32,
 }
 
-impl HttpGrant {
+impl HttpAllowance {
     /// Every method that can be granted, and what is granted if a manifest names none.
     pub const METHODS: [&'static str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
-    /// A grant for these hosts with the default methods and limits.
+    /// An allowance for these hosts with the default methods and limits.
     pub fn new(hosts: BTreeSet<HostPattern>) -> Self {
         Self {
             hosts,
@@ -270,20 +270,20 @@ mod tests {
 
     #[test]
     fn limits_out_of_range_name_their_member() {
-        let grant = || HttpGrant::new([HostPattern::try_from("a.b".to_owned()).unwrap()].into());
-        assert_eq!(grant().problem(), None);
-        let problem = |change: fn(&mut HttpGrant)| {
-            let mut grant = grant();
-            change(&mut grant);
-            grant.problem().map(|(member, _)| member)
+        let allowance = || HttpAllowance::new([HostPattern::try_from("a.b".to_owned()).unwrap()].into());
+        assert_eq!(allowance().problem(), None);
+        let problem = |change: fn(&mut HttpAllowance)| {
+            let mut allowance = allowance();
+            change(&mut allowance);
+            allowance.problem().map(|(member, _)| member)
         };
-        assert_eq!(problem(|grant| grant.hosts.clear()), Some("hosts"));
-        assert_eq!(problem(|grant| grant.methods = ["TRACE".to_owned()].into()), Some("methods"));
-        assert_eq!(problem(|grant| grant.methods.clear()), Some("methods"));
-        assert_eq!(problem(|grant| grant.request_bytes_max = u64::MAX), Some("request_bytes_max"));
-        assert_eq!(problem(|grant| grant.response_bytes_max = 0), Some("response_bytes_max"));
-        assert_eq!(problem(|grant| grant.timeout_ms = 0), Some("timeout_ms"));
-        assert_eq!(problem(|grant| grant.redirects_max = u32::MAX), Some("redirects_max"));
-        assert_eq!(problem(|grant| grant.requests_max = 0), Some("requests_max"));
+        assert_eq!(problem(|allowance| allowance.hosts.clear()), Some("hosts"));
+        assert_eq!(problem(|allowance| allowance.methods = ["TRACE".to_owned()].into()), Some("methods"));
+        assert_eq!(problem(|allowance| allowance.methods.clear()), Some("methods"));
+        assert_eq!(problem(|allowance| allowance.request_bytes_max = u64::MAX), Some("request_bytes_max"));
+        assert_eq!(problem(|allowance| allowance.response_bytes_max = 0), Some("response_bytes_max"));
+        assert_eq!(problem(|allowance| allowance.timeout_ms = 0), Some("timeout_ms"));
+        assert_eq!(problem(|allowance| allowance.redirects_max = u32::MAX), Some("redirects_max"));
+        assert_eq!(problem(|allowance| allowance.requests_max = 0), Some("requests_max"));
     }
 }
