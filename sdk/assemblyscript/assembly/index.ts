@@ -54,5 +54,6 @@ export { JSON, ObjectWriter, parse, quote, stringify } from "./json";
 export { request } from "./request";
 
 import * as log from "./log";
+import * as outside from "./outside";
 import * as state from "./state";
-export { log, state };
+export { log, outside, state };

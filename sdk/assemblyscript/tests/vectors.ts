@@ -17,6 +17,7 @@ import {
   context,
   log,
   nowMs,
+  outside,
   parse,
   promise,
   quote,
@@ -44,6 +45,9 @@ export function execute(inputJson: string): string {
   if (name.startsWith("await-") || name.startsWith("promise-")) return waited(name);
   if (name.startsWith("context")) return ok(contextJson());
   if (name.startsWith("blob-")) return blob(name);
+  if (name == "attempt") return ok(attemptJson());
+  if (name.startsWith("secret")) return settled(outside.secret("API_KEY"));
+  if (name.startsWith("http-")) return http(name);
   if (name == "now") return ok(nowMs().toString());
   if (name == "random") return ok(bytesJson(randomBytes(4)));
   if (name == "uuid") return ok(quote(uuid()));
@@ -53,6 +57,41 @@ export function execute(inputJson: string): string {
   if (name == "timer-start") return started(startTimer(1));
   if (name == "unknown-op") return settled(request('{"op":"teleport","to":"moon"}'));
   return unperformed(name);
+}
+
+function http(name: string): string {
+  const url = "https://api.example.com/";
+  if (name == "http-post") {
+    const post = new outside.Request("POST", url).secretHeader("authorization", "API_KEY", "Bearer ");
+    return responded(post.json('{"amount":7}').timeoutMs(5000).send());
+  }
+  if (name == "http-bytes") return responded(new outside.Request("PUT", url).bytes(someBytes()).send());
+  const response = new outside.Request("GET", url + "a?b=c").send();
+  const failure = name.startsWith("http-status") ? response.errorForStatus() : null;
+  return failure === null ? responded(response) : failure.output();
+}
+
+function responded(response: outside.Response): string {
+  const failure = response.failure;
+  if (failure !== null) return failure.output();
+  const writer = new ObjectWriter().integer("status", response.status);
+  const type = response.header("content-type");
+  if (type === null) writer.null("content-type");
+  else writer.string("content-type", type);
+  return ok(writer.json("body", bytesJson(response.body)).toString());
+}
+
+function attemptJson(): string {
+  const attempt = outside.attempt();
+  return new ObjectWriter()
+    .string("namespace", attempt.namespace)
+    .string("type", attempt.type)
+    .string("key", attempt.key)
+    .integer("turn", attempt.turn)
+    .integer("step", attempt.step)
+    .integer("attempt", attempt.attempt)
+    .string("idempotency_key", attempt.idempotencyKey)
+    .toString();
 }
 
 function stateStep(name: string): Answer {
@@ -132,11 +171,15 @@ function blob(name: string): string {
   if (name == "blob-get-text") return settled(blobGetText("bafkreib"));
   if (name == "blob-get-missing") return settled(blobGetText("bafkreic"));
   if (name == "blob-get") return ok(bytesJson(blobGet("bafkreia")!));
+  return settled(blobPut(someBytes()));
+}
+
+function someBytes(): Uint8Array {
   const bytes = new Uint8Array(4);
   bytes[1] = 255;
   bytes[2] = 128;
   bytes[3] = 1;
-  return settled(blobPut(bytes));
+  return bytes;
 }
 
 function logged(name: string): string {

@@ -6,7 +6,7 @@
 
 pub mod state;
 
-mod request;
+pub(crate) mod request;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -3,5 +3,6 @@
 
 mod crash;
 mod demo;
+mod outside;
 mod process;
 mod usage;

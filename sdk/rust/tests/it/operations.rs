@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use loom_guest::host::{self, Level, Retry, state};
+use loom_guest::outside::{self, Response};
 use loom_guest::{Error, Handle, Promise, RawHandle, testing};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -136,9 +137,54 @@ fn perform(name: &str) -> Result<Value, Error> {
             log(name);
             Ok(Value::Null)
         }
+        "attempt" => Ok(attempt()),
+        "secret" | "secret-not-granted" => outside::secret("API_KEY").map(Value::from),
+        "http-get" | "http-unreachable" => response(get()),
+        "http-status" | "http-status-retryable" => {
+            response(get().and_then(Response::error_for_status))
+        }
+        "http-post" => response(post()),
+        "http-bytes" => {
+            let put = outside::request("PUT", "https://api.example.com/");
+            response(put.bytes(&[0, 255, 128, 1]).send())
+        }
         "unknown-op" => unknown_operation(),
         other => panic!("no test performs the vector {other}"),
     }
+}
+
+fn get() -> Result<Response, Error> {
+    outside::get("https://api.example.com/a?b=c").send()
+}
+
+fn post() -> Result<Response, Error> {
+    outside::post("https://api.example.com/")
+        .secret_header("authorization", "API_KEY", "Bearer ")
+        .json(&json!({"amount": 7}))?
+        .timeout_ms(5000)
+        .send()
+}
+
+fn response(response: Result<Response, Error>) -> Result<Value, Error> {
+    let Response {
+        status,
+        headers,
+        body,
+    } = response?;
+    Ok(json!({"status": status, "content-type": headers.get("content-type"), "body": body}))
+}
+
+fn attempt() -> Value {
+    let attempt = outside::attempt();
+    json!({
+        "namespace": attempt.namespace,
+        "type": attempt.actor_type,
+        "key": attempt.key,
+        "turn": attempt.turn,
+        "step": attempt.step,
+        "attempt": attempt.attempt,
+        "idempotency_key": attempt.idempotency_key,
+    })
 }
 
 fn context() -> Value {
