@@ -146,8 +146,10 @@ export class Response {
   /** A header by its lower-case name, `null` if there is none. */
   header(name: string): string | null {
     const members = this.members;
-    const value = members === null ? null : members.getString(name);
-    return value === null ? null : value._str;
+    if (members === null) return null;
+    const value = members.getString(name);
+    if (value === null) return null;
+    return value._str;
   }
 
   /**
