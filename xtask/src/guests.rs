@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use data_encoding::HEXLOWER;
+use loom_build::Toolchain;
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::digests::{Digests, Recorded};
-use self::rust::Toolchain;
 
 /// A guest as it comes out of its compiler.
 pub(crate) struct Built {

@@ -6,9 +6,11 @@
 
 mod demo;
 mod guests;
+mod guide;
 mod process;
 mod sample_data;
 mod setup;
+mod sim;
 mod test;
 mod tidy;
 
@@ -34,8 +36,16 @@ enum Command {
     },
     /// Run everything CI runs
     Test,
+    /// Play simulated runs, one for each seed
+    Sim {
+        /// Passed on to `loom-sim`: `--seeds N --from SEED --trace`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check what the compiler does not
     Tidy,
+    /// Walk through docs/guides/first-actor.md
+    Guide,
     /// Write the synthetic applications of examples/loan-review again
     SampleData,
     /// Install what building the guests needs and this machine lacks
@@ -53,7 +63,9 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Demo { arguments } => demo::demo(&root, &arguments),
         Command::Test => test::test(&root),
+        Command::Sim { arguments } => sim::sim(&root, &arguments),
         Command::Tidy => tidy::check(&root),
+        Command::Guide => guide::walk(&root),
         Command::SampleData => sample_data::write(&root),
         Command::Setup => setup::ensure(&root),
         Command::Guests { check: false } => guests::build(&root),

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use loom_build::Toolchain;
 
-use crate::guests::rust::Toolchain;
 use crate::guests::sha256;
 use crate::process::{command, output, run};
 

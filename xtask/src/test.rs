@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::{
-    guests,
+    guests, guide,
     process::{command, output, run},
     setup, tidy,
 };
@@ -20,6 +20,7 @@ const PARTS: &[Part] = &[
     ("lints", lints),
     ("tests", tests),
     ("guest tests", guest_tests),
+    ("guide", guide::walk),
     ("docs", docs),
     ("licences and advisories", deny),
     ("guests", guests::check),

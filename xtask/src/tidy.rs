@@ -18,10 +18,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-http", &["loom-machine", "loom-runtime"]),
     ("loom-store-sqlite", &["loom-storage", "loom-types"]),
     ("loom-loan-review", &[]),
+    ("loom-harness", &["loom-machine", "loom-types"]),
+    ("loom-build", &[]),
     (
         "loom-cli",
         &[
+            "loom-build",
             "loom-client",
+            "loom-harness",
             "loom-http",
             "loom-loan-review",
             "loom-machine",
@@ -40,8 +44,8 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("rusqlite", &["loom-store-sqlite"]),
     ("axum", &["loom-server"]),
     ("reqwest", &["loom-client"]),
-    ("hyper", &["loom-http"]),
-    ("rustls", &["loom-http"]),
+    ("hyper", &["loom-http", "loom-server"]),
+    ("rustls", &["loom-client", "loom-http", "loom-server"]),
 ];
 
 /// Checks everything and names all that is wrong.

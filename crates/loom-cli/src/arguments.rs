@@ -1,10 +1,19 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod guests;
+mod node;
+mod token;
+
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{OutsideSettings, target::TargetArguments};
+pub(crate) use self::{
+    guests::{Build, GuestKind, GuestLanguage, New, Test},
+    node::NodeArguments,
+    token::Token,
+};
+use crate::target::TargetArguments;
 
 /// Durable WASM actors with a verifiable journal
 #[derive(Debug, Parser)]
@@ -18,8 +27,22 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a project with a guest that builds and has a test
+    New(guests::New),
+    /// Compile a project's modules
+    Build(guests::Build),
+    /// Run the scripts of a project against its compiled modules
+    Test(guests::Test),
     /// Run a node on this machine, with its data in a folder
     Dev(Dev),
+    /// Run a node for others: tokens, TLS, a configuration file
+    Serve(Serve),
+    /// Show the node's configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Make, list and revoke the tokens by which a node knows its callers
+    #[command(subcommand)]
+    Token(Token),
     /// Upload the modules of DIR/loom.toml and activate the deployment
     Deploy(Deploy),
     /// Send a message to an actor and wait for the reply
@@ -54,27 +77,38 @@ pub enum Command {
 
 impl Command {
     pub(crate) fn is_server(&self) -> bool {
-        matches!(self, Command::Dev(_))
+        matches!(self, Command::Dev(_) | Command::Serve(_))
     }
 }
 
 /// `loom dev`
 #[derive(Debug, Args)]
 pub struct Dev {
-    /// Data folder; made if missing
-    #[arg(long, env = "LOOM_DATA", default_value = ".loom", value_name = "DIR")]
-    pub data: PathBuf,
-    /// Address to listen on (loopback only)
-    #[arg(long, env = "LOOM_LISTEN", default_value = "127.0.0.1:4100")]
-    pub listen: SocketAddr,
-    /// Waiting instances kept in memory; 0 replays every one that is needed again
-    #[arg(long, default_value_t = loom_runtime::Settings::default().resident_instances_max, value_name = "N")]
-    pub resident_instances_max: usize,
-    /// Threads that run actors [default: one per core]
-    #[arg(long, value_name = "N")]
-    pub shards: Option<usize>,
     #[command(flatten)]
-    pub outside: OutsideSettings,
+    pub node: NodeArguments,
+    /// Build and deploy DIR/loom.toml, and again whenever a file of it changes
+    #[arg(long, value_name = "DIR")]
+    pub watch: Option<PathBuf>,
+}
+
+/// `loom serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub node: NodeArguments,
+}
+
+/// `loom config`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print every setting of a node, its value, and where that is from
+    Show {
+        #[command(flatten)]
+        node: NodeArguments,
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `loom deploy`
@@ -261,6 +295,20 @@ pub enum Blob {
         #[command(flatten)]
         target: TargetArguments,
     },
+    /// Remove blobs to which nothing leads any more
+    Gc {
+        /// Only count them
+        #[arg(long)]
+        dry_run: bool,
+        /// Keep what was stored less long ago than this
+        #[arg(long, default_value_t = 24, value_name = "N")]
+        kept_hours: u64,
+        #[command(flatten)]
+        target: TargetArguments,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `loom export`
@@ -338,4 +386,14 @@ pub struct LoanReview {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_can_be_parsed() {
+        super::Arguments::command().debug_assert();
+    }
 }

@@ -3,10 +3,17 @@
 mod actors;
 mod bench;
 mod blob;
-mod dev;
+mod build;
+mod config;
+mod deploy;
 mod export;
 mod journal;
+mod new;
 mod promise;
+mod serve;
+mod test;
+mod token;
+mod watch;
 
 use crate::{
     Arguments, CliError,
@@ -17,8 +24,14 @@ use crate::{
 /// Runs the command that was asked for.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     match arguments.command {
-        Command::Dev(arguments) => dev::dev(arguments).await,
-        Command::Deploy(arguments) => dev::deploy(arguments).await,
+        Command::Dev(arguments) => serve::dev(arguments).await,
+        Command::Serve(arguments) => serve::serve(arguments).await,
+        Command::Config(command) => config::config(command),
+        Command::Token(command) => token::token(command).await,
+        Command::Deploy(arguments) => deploy::deploy(arguments).await,
+        Command::New(arguments) => new::new(&arguments),
+        Command::Build(arguments) => build::build(arguments).await,
+        Command::Test(arguments) => test::test(arguments).await,
         Command::Call(arguments) => actors::call(arguments).await,
         Command::Send(arguments) => actors::send(arguments).await,
         Command::Ps(arguments) => actors::ps(arguments).await,

@@ -1,8 +1,13 @@
 //! What can go wrong for a user of the command line, and its exit code.
 
-use std::{fmt::Display, path::Path, process::ExitCode};
+use std::{
+    fmt::{self, Display},
+    path::Path,
+    process::ExitCode,
+};
 
-use loom_client::ClientError;
+use loom_client::{ClientError, InvalidCertificates};
+use loom_server::{TlsError, TokensError};
 use loom_store_sqlite::OpenError;
 
 /// An error for the person at the terminal.
@@ -33,7 +38,7 @@ impl CliError {
     }
 
     pub(crate) fn print(&self) {
-        eprintln!("error[{}]: {}", self.code, self.message);
+        eprintln!("{self}");
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }
@@ -45,11 +50,37 @@ impl CliError {
     }
 }
 
+impl Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error[{}]: {}", self.code, self.message)
+    }
+}
+
+impl From<TlsError> for CliError {
+    fn from(error: TlsError) -> Self {
+        Self::new("tls-files", error)
+    }
+}
+
+impl From<InvalidCertificates> for CliError {
+    fn from(error: InvalidCertificates) -> Self {
+        Self::new("tls-files", loom_runtime::causes(&error))
+    }
+}
+
+impl From<TokensError> for CliError {
+    fn from(error: TokensError) -> Self {
+        Self::new("tokens-file", error)
+    }
+}
+
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Unreachable { ref url, .. } => {
-                Self::new("server-unreachable", format!("no node answers at {url}"))
+                // A certificate that is not trusted ends here as well; the last cause says so.
+                let message = format!("no node answers at {url}: {}", loom_runtime::causes(&error));
+                Self::new("server-unreachable", message)
                     .hint("start one with `loom dev`, or name a data folder with --data")
             }
             ClientError::Problem(problem) => {
@@ -81,6 +112,14 @@ impl From<OpenError> for CliError {
             OpenError::Version { .. } => {
                 Self::new("data-folder-format", &error).hint("use the version of loom that wrote it, or a newer one")
             }
+            OpenError::Lost { folder, .. } => Self::new("data-folder-lost-commits", &error).hint(format!(
+                "restore the folder from a backup; to go on with what is left, delete {}",
+                folder.join("tally").display()
+            )),
+            OpenError::Replaced { folder } => Self::new("data-folder-lost-commits", &error).hint(format!(
+                "put back the loom.db that belongs here; if this one is meant, delete {}",
+                folder.join("tally").display()
+            )),
             OpenError::Io { source, .. } => Self::new("data-folder", format!("{error}: {source}")),
             OpenError::Database { source, .. } => Self::new("data-folder", format!("{error}: {source}")),
         }

@@ -12,20 +12,17 @@ mod manifest;
 mod node;
 mod output;
 mod outside;
+mod settings;
 mod target;
 
 use std::process::ExitCode;
 
-pub use self::{
-    arguments::Arguments,
-    error::CliError,
-    node::{Node, NodeSettings},
-    outside::OutsideSettings,
-};
+pub use self::{arguments::Arguments, error::CliError, node::Node, settings::NodeSettings};
 
 /// Runs the program and says how it went.
 pub fn run(arguments: Arguments) -> ExitCode {
     output::start_logging(arguments.command.is_server());
+    loom_client::use_ring();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -33,7 +30,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(commands::run(arguments)) {
+    let result = runtime.block_on(commands::run(arguments));
+    // A node that ran has been shut down; what may be left is a compiler that nobody waits for any more.
+    runtime.shutdown_background();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.print();

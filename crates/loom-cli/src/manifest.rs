@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use loom_build::Language;
 use loom_client::{HttpAllowance, Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
 use serde::Deserialize;
 
@@ -15,9 +16,21 @@ pub(crate) const FILE: &str = "loom.toml";
 struct Source {
     name: String,
     #[serde(default)]
+    build: Option<Build>,
+    #[serde(default)]
     actors: BTreeMap<String, Actor>,
     #[serde(default)]
     activities: BTreeMap<String, Activity>,
+}
+
+/// How the modules are made.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Build {
+    /// `build/NAME.wasm` is made of the package NAME, or of `src/NAME.ts`.
+    pub(crate) language: Option<Language>,
+    /// A command for the shell, run in the folder.
+    pub(crate) command: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,11 +70,23 @@ impl Unresolved {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             CliError::file(&path, error).hint("a deployment is a folder with a loom.toml; examples/loan-review has one")
         })?;
-        Self::parse(&text).map_err(|error| CliError::new("config-invalid", format!("{}: {error}", path.display())))
+        let invalid = |error: String| CliError::new("config-invalid", format!("{}: {error}", path.display()));
+        let manifest = Self::parse(&text).map_err(|error| invalid(error.to_string()))?;
+        match manifest.build() {
+            Some(Build { language, command }) if language.is_some() == command.is_some() => {
+                Err(invalid("[build] needs exactly one of 'language' and 'command'".to_owned()))
+            }
+            _ => Ok(manifest),
+        }
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text).map(Self)
+    }
+
+    /// How its modules are made, if it says so.
+    pub(crate) fn build(&self) -> Option<&Build> {
+        self.0.build.as_ref()
     }
 
     /// Every module file it names, once.
@@ -76,7 +101,7 @@ impl Unresolved {
 
     /// The manifest, with the CIDs that the files turned out to have.
     pub(crate) fn resolve(self, cids: &BTreeMap<String, String>) -> Manifest {
-        let Source { name, actors, activities } = self.0;
+        let Source { name, build: _, actors, activities } = self.0;
         let cid = |file: &String| cids.get(file).cloned().unwrap_or_default();
         let actors = actors.into_iter().map(|(name, actor)| {
             let module = cid(&actor.module);

@@ -1,36 +1,15 @@
 //! A node: the embedded store, the sandbox and the runtime, put together.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
+use loom_client::Secret;
 use loom_runtime::{Handle, Host, Runtime, SystemClock, causes};
+use loom_server::{Auth, Components, Tls, Tokens};
 use loom_wasmtime::WasmtimeSandbox;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{CliError, OutsideSettings};
-
-/// What a node is made of.
-#[derive(Clone, Debug)]
-pub struct NodeSettings {
-    /// Folder with the database, the blobs and compiled code.
-    pub data: PathBuf,
-    /// The runtime's settings.
-    pub runtime: loom_runtime::Settings,
-    /// The sandbox's settings.
-    pub sandbox: loom_wasmtime::Settings,
-    /// What activities can reach.
-    pub outside: OutsideSettings,
-}
-
-impl NodeSettings {
-    /// Defaults for a data folder.
-    pub fn new(data: impl Into<PathBuf>) -> Self {
-        let data = data.into();
-        let cache_folder = Some(data.join("compiled"));
-        let sandbox = loom_wasmtime::Settings { cache_folder, ..loom_wasmtime::Settings::default() };
-        Self { data, runtime: loom_runtime::Settings::default(), sandbox, outside: OutsideSettings::default() }
-    }
-}
+use crate::{CliError, outside, settings::NodeSettings};
 
 /// A running node.
 pub struct Node {
@@ -40,10 +19,11 @@ pub struct Node {
 impl Node {
     /// Opens the data folder and starts.
     pub async fn start(settings: NodeSettings) -> Result<Self, CliError> {
-        let storage = loom_store_sqlite::open(&loom_store_sqlite::Settings::new(&settings.data))?;
+        let outside = outside::open(&settings)?;
+        let storage = loom_store_sqlite::open(&settings.store)?;
         let sandbox = WasmtimeSandbox::new(settings.sandbox).map_err(|error| CliError::new("sandbox", error))?;
         let clock = Arc::new(SystemClock::default());
-        let host = Host { outside: settings.outside.open()?, ..Host::real(clock) };
+        let host = Host { outside, ..Host::real(clock) };
         let runtime = Runtime::start_on(settings.runtime, storage, Arc::new(sandbox), host).await;
         Ok(Self { runtime: runtime.map_err(|error| CliError::new("start", causes(&error)))? })
     }
@@ -59,37 +39,91 @@ impl Node {
     }
 }
 
+/// Who is meant to reach a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exposure {
+    /// Clients, on this machine or others. Other machines' need tokens and TLS.
+    Clients,
+    /// Clients on this machine.
+    ThisMachine,
+    /// The process that starts it.
+    ThisProcess,
+}
+
 /// A node with its HTTP interface.
 pub(crate) struct ServingNode {
     node: Node,
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
+    scheme: &'static str,
+    /// For [`Exposure::ThisProcess`].
+    pub(crate) own_token: Option<Secret<String>>,
+    pub(crate) needs_token: bool,
     stop: CancellationToken,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl ServingNode {
-    pub(crate) async fn start(settings: NodeSettings, listen: SocketAddr) -> Result<Self, CliError> {
-        if !listen.ip().is_loopback() {
-            let message = format!("{listen} is reachable from other machines, and this version has no authentication");
-            return Err(CliError::new("not-loopback", message).hint("listen on 127.0.0.1 or [::1]"));
-        }
-        let listener = TcpListener::bind(listen).await.map_err(|error| {
-            CliError::new("address-in-use", format!("cannot listen on {listen}: {error}"))
+    pub(crate) async fn start(settings: NodeSettings, exposure: Exposure) -> Result<Self, CliError> {
+        check(&settings, exposure)?;
+        let tls = settings.tls_files().map(|(certificates, key)| Tls::load(certificates, key)).transpose()?;
+        let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+            CliError::new("address-in-use", format!("cannot listen on {}: {error}", settings.listen))
                 .hint("choose another address with --listen; port 0 takes any free one")
         })?;
         let address = listener.local_addr().map_err(|error| CliError::new("address-in-use", error))?;
+        let (limits, tokens_file) = (settings.server.clone(), settings.tokens_file());
         let node = Node::start(settings).await?;
+        // Read now that nobody else has the folder open.
+        let tokens = Tokens::open(&tokens_file)?;
+        let (auth, own_token) = match exposure {
+            Exposure::ThisProcess => {
+                let (auth, token) = Auth::with_own_token(tokens);
+                (auth, Some(token))
+            }
+            _ => (Auth::new(tokens), None),
+        };
+        let (scheme, needs_token) = (if tls.is_some() { "https" } else { "http" }, auth.is_required());
+        let components = Components { handle: node.handle(), auth, settings: limits, tls };
         let stop = CancellationToken::new();
-        let server = tokio::spawn(loom_server::serve(node.handle(), listener, stop.clone()));
-        Ok(Self { node, address, stop, server })
+        let server = tokio::spawn(loom_server::serve(components, listener, stop.clone()));
+        Ok(Self { node, address, scheme, own_token, needs_token, stop, server })
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
     }
 
     pub(crate) async fn shutdown(self) {
         self.stop.cancel();
         // The runtime first: it answers requests that still wait, so that the server can end.
         self.node.shutdown().await;
-        if let Ok(Err(error)) = self.server.await {
+        if let Err(error) = self.server.await {
             tracing::warn!(%error, "the server ended badly");
         }
     }
+}
+
+/// Refuses to be reachable for others without knowing who they are, or in the clear unless that was asked for.
+fn check(settings: &NodeSettings, exposure: Exposure) -> Result<(), CliError> {
+    let listen = settings.listen;
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
+    if exposure != Exposure::Clients {
+        let message = format!("{listen} is reachable from other machines, which `loom dev` is not for");
+        return Err(CliError::new("not-loopback", message).hint("listen on 127.0.0.1 or [::1], or use `loom serve`"));
+    }
+    if Tokens::open(&settings.tokens_file())?.is_empty() {
+        let message = format!("{listen} is reachable from other machines, and there are no tokens to know them by");
+        let hint = format!("loom token create NAME --grant '*=admin' --data {}", settings.data.display());
+        return Err(CliError::new("tokens-missing", message).hint(hint));
+    }
+    if settings.tls_files().is_none() && !settings.insecure_plaintext {
+        let message =
+            format!("{listen} is reachable from other machines, and without TLS whoever is on the way reads along");
+        let hint = "name --tls-cert and --tls-key; or --insecure-plaintext, if something else encrypts";
+        return Err(CliError::new("plaintext-refused", message).hint(hint));
+    }
+    Ok(())
 }

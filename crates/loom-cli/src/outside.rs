@@ -1,64 +1,31 @@
-//! What the node's activities can reach: settings, and where secrets come from.
+//! What the node's activities can reach, and where secrets come from.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use clap::Args;
 use loom_http::{HttpClient, SystemResolver};
 use loom_runtime::{Outside, SECRET_BYTES_MAX, SECRET_BYTES_MIN, SecretString, Secrets, causes};
 
-use crate::CliError;
+use crate::{CliError, settings::NodeSettings};
 
 /// What the names of environment variables with secrets begin with.
 const VARIABLE: &str = "LOOM_SECRET_";
 
-/// The outside of a node.
-#[derive(Args, Clone, Debug, Default)]
-pub struct OutsideSettings {
-    /// Folder with secrets for activities: the file NAME holds the secret NAME. Variables LOOM_SECRET_NAME of the
-    /// environment are secrets too
-    #[arg(long = "secrets", env = "LOOM_SECRETS", value_name = "DIR")]
-    pub secrets_folder: Option<PathBuf>,
-    /// Let activities reach this host though it is in a private network, as HOST or HOST:PORT (for development)
-    #[arg(long = "private-host", env = "LOOM_PRIVATE_HOSTS", value_name = "HOST", value_delimiter = ',')]
-    pub private_hosts: Vec<String>,
-    /// File with certificates (PEM) of further authorities that activities trust
-    #[arg(long = "extra-ca", env = "LOOM_EXTRA_CA", value_name = "FILE")]
-    pub extra_ca: Option<PathBuf>,
-}
-
-impl OutsideSettings {
-    /// Reads the files and puts the outside together.
-    pub(crate) fn open(&self) -> Result<Outside, CliError> {
-        let extra_ca = match &self.extra_ca {
-            Some(path) => std::fs::read(path).map_err(|error| CliError::file(path, error))?,
-            None => Vec::new(),
-        };
-        let private_hosts = self.private_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        let settings = loom_http::Settings { private_hosts, extra_ca, ..loom_http::Settings::default() };
-        let http = HttpClient::new(settings, Arc::new(SystemResolver));
-        let http = http.map_err(|error| CliError::new("config-invalid", causes(&error)))?;
-        Ok(Outside { http: Arc::new(http), secrets: Arc::new(self.secrets()?) })
+/// Reads the files and puts the outside together.
+pub(crate) fn open(settings: &NodeSettings) -> Result<Outside, CliError> {
+    let extra_ca = match &settings.extra_ca {
+        Some(path) => std::fs::read(path).map_err(|error| CliError::file(path, error))?,
+        None => Vec::new(),
+    };
+    let http = &settings.http;
+    let private_hosts = http.private_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+    let http = loom_http::Settings { private_hosts, extra_ca, ..http.clone() };
+    let http = HttpClient::new(http, Arc::new(SystemResolver));
+    let http = http.map_err(|error| CliError::new("settings-invalid", causes(&error)))?;
+    let mut secrets = NodeSecrets::of_environment()?;
+    if let Some(folder) = &settings.secrets {
+        secrets.add_folder(folder)?;
     }
-
-    fn secrets(&self) -> Result<NodeSecrets, CliError> {
-        let mut secrets = NodeSecrets::default();
-        for (variable, value) in std::env::vars_os() {
-            if let Some(name) = variable.to_str().and_then(|variable| variable.strip_prefix(VARIABLE)) {
-                secrets.add(name, value.into_encoded_bytes())?;
-            }
-        }
-        let Some(folder) = &self.secrets_folder else { return Ok(secrets) };
-        let unreadable = |error: std::io::Error| CliError::file(folder, error);
-        for file in std::fs::read_dir(folder).map_err(unreadable)? {
-            let path = file.map_err(unreadable)?.path();
-            // Mounted secrets come with hidden folders beside them.
-            let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.'));
-            if let Some(name) = name.filter(|_| path.is_file()) {
-                secrets.add(name, std::fs::read(&path).map_err(|error| CliError::file(&path, error))?)?;
-            }
-        }
-        Ok(secrets)
-    }
+    Ok(Outside { http: Arc::new(http), secrets: Arc::new(secrets) })
 }
 
 /// Secrets as they were when the node started.
@@ -66,6 +33,29 @@ impl OutsideSettings {
 struct NodeSecrets(BTreeMap<String, SecretString>);
 
 impl NodeSecrets {
+    fn of_environment() -> Result<Self, CliError> {
+        let mut secrets = Self::default();
+        for (variable, value) in std::env::vars_os() {
+            if let Some(name) = variable.to_str().and_then(|variable| variable.strip_prefix(VARIABLE)) {
+                secrets.add(name, value.into_encoded_bytes())?;
+            }
+        }
+        Ok(secrets)
+    }
+
+    fn add_folder(&mut self, folder: &Path) -> Result<(), CliError> {
+        let unreadable = |error: std::io::Error| CliError::file(folder, error);
+        for file in std::fs::read_dir(folder).map_err(unreadable)? {
+            let path = file.map_err(unreadable)?.path();
+            // Mounted secrets come with hidden folders beside them.
+            let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.'));
+            if let Some(name) = name.filter(|_| path.is_file()) {
+                self.add(name, std::fs::read(&path).map_err(|error| CliError::file(&path, error))?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds one. Files end with a line feed that is none of theirs. The error does not show the value.
     fn add(&mut self, name: &str, mut value: Vec<u8>) -> Result<(), CliError> {
         while value.last().is_some_and(|last| b"\r\n".contains(last)) {
@@ -101,12 +91,12 @@ mod tests {
         std::fs::write(folder.path().join("API_KEY"), "12345678\n").unwrap();
         std::fs::write(folder.path().join(".hidden"), "x").unwrap();
         std::fs::create_dir(folder.path().join("..data")).unwrap();
-        let settings = OutsideSettings { secrets_folder: Some(folder.path().into()), ..OutsideSettings::default() };
-        let secrets = settings.secrets().unwrap();
+        let mut secrets = NodeSecrets::default();
+        secrets.add_folder(folder.path()).unwrap();
         assert_eq!(secrets.get("API_KEY").unwrap().expose_secret(), "12345678");
         assert!(secrets.get(".hidden").is_none());
         std::fs::write(folder.path().join("SHORT"), "1234").unwrap();
-        let error = format!("{:?}", settings.secrets().map(drop).unwrap_err());
+        let error = format!("{:?}", secrets.add_folder(folder.path()).unwrap_err());
         assert!(error.contains("SHORT has 4 bytes") && !error.contains("1234"), "{error}");
     }
 }

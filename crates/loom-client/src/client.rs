@@ -6,8 +6,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Accepted, Actor, ActorSummary, Blob, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID, Manifest, Page, Problem,
-    Promise, Settled, Settlement, TURN,
+    Accepted, Actor, ActorSummary, Blob, CollectedBlobs, CreatedToken, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID,
+    Manifest, NAMESPACE, NewToken, Page, Problem, Promise, Secret, Settled, Settlement, TURN, Token,
 };
 
 /// How much longer than its own wait a request may take.
@@ -32,6 +32,11 @@ pub enum ClientError {
     #[error("the server's answer is not understood: {0}")]
     Unexpected(String),
 }
+
+/// The certificates to trust cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificates to trust cannot be used")]
+pub struct InvalidCertificates(#[source] reqwest::Error);
 
 /// A message to be sent.
 #[derive(Clone, Debug, Default)]
@@ -62,17 +67,51 @@ pub enum Answered {
     Accepted(Accepted),
 }
 
+/// Where a node is, and as whom to talk to it.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// Its address, such as `http://127.0.0.1:4100`.
+    pub url: String,
+    /// The namespace that requests are about; the node's `default` if there is none.
+    pub namespace: Option<String>,
+    /// The bearer token.
+    pub token: Option<Secret<String>>,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub ca: Option<Vec<u8>>,
+}
+
 /// A connection to one node. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
+    namespace: Option<String>,
+    token: Option<Secret<String>>,
+}
+
+/// Makes *ring* the process's cryptography. Whoever builds a `reqwest::Client` of their own calls this first.
+pub fn use_ring() {
+    // An error says that it was done before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 impl Client {
-    /// A client for the node at `url`, such as `http://127.0.0.1:4100`.
+    /// A client for the node at `url`, such as `http://127.0.0.1:4100`, without a token.
     pub fn new(url: &str) -> Self {
-        Self { http: reqwest::Client::new(), url: url.trim_end_matches('/').to_owned() }
+        let connection = Connection { url: url.to_owned(), ..Connection::default() };
+        Self::connect(connection).expect("a client without certificates can be built")
+    }
+
+    /// A client; connects when it is used.
+    pub fn connect(connection: Connection) -> Result<Self, InvalidCertificates> {
+        use_ring();
+        let Connection { url, namespace, token, ca } = connection;
+        let mut http = reqwest::Client::builder();
+        if let Some(pem) = ca {
+            http = http.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem).map_err(InvalidCertificates)?);
+        }
+        let http = http.build().map_err(InvalidCertificates)?;
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), namespace, token })
     }
 
     /// The node's address.
@@ -80,8 +119,21 @@ impl Client {
         &self.url
     }
 
+    /// The same node and token, about another namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.to_owned()), ..self.clone() }
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url)).timeout(PATIENCE)
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).timeout(PATIENCE);
+        if let Some(namespace) = &self.namespace {
+            request = request.header(NAMESPACE, namespace);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose());
+        }
+        request
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<Response, ClientError> {
@@ -216,6 +268,13 @@ impl Client {
         Ok(bytes.to_vec())
     }
 
+    /// Removes blobs to which nothing leads and that were stored longer ago than `kept_seconds`, or only counts them.
+    pub async fn collect_blobs(&self, dry_run: bool, kept_seconds: u64) -> Result<CollectedBlobs, ClientError> {
+        let request = self.request(Method::POST, "/v1/blobs/gc");
+        let dry_run = dry_run.to_string();
+        self.json(request.query(&[("dry_run", dry_run), ("kept_seconds", kept_seconds.to_string())])).await
+    }
+
     /// Checks and activates a deployment, whose modules are uploaded already.
     pub async fn deploy(&self, manifest: &Manifest) -> Result<Deployment, ClientError> {
         // Modules are compiled before the answer, which may take a while.
@@ -226,6 +285,21 @@ impl Client {
     /// Active deployments.
     pub async fn deployments(&self) -> Result<Vec<Deployment>, ClientError> {
         self.json(self.request(Method::GET, "/v1/deployments")).await
+    }
+
+    /// Makes a token.
+    pub async fn create_token(&self, token: &NewToken) -> Result<CreatedToken, ClientError> {
+        self.json(self.request(Method::POST, "/v1/tokens").json(token)).await
+    }
+
+    /// The tokens that the caller may manage.
+    pub async fn tokens(&self) -> Result<Vec<Token>, ClientError> {
+        self.json(self.request(Method::GET, "/v1/tokens")).await
+    }
+
+    /// Revokes a token.
+    pub async fn revoke_token(&self, name: &str) -> Result<Token, ClientError> {
+        self.json(self.request(Method::DELETE, &format!("/v1/tokens/{name}"))).await
     }
 
     /// Whether the node is there and well.

@@ -7,8 +7,10 @@
 
 #[cfg(feature = "http")]
 mod client;
+mod secret;
+mod tokens;
 mod types;
 
 #[cfg(feature = "http")]
-pub use self::client::{Answered, Client, ClientError, SendMessage};
-pub use self::types::*;
+pub use self::client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring};
+pub use self::{secret::Secret, tokens::*, types::*};

@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 
 /// Header with the message id that a client chose; sending again under it is safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Header with the namespace that a request is about; `default` without it.
+pub const NAMESPACE: &str = "loom-namespace";
 /// Header of a reply: the message's id.
 pub const MESSAGE_ID: &str = "loom-message-id";
 /// Header of a reply: the number of the turn that made it.
@@ -202,6 +204,9 @@ pub struct Payload {
     /// The value in base64, if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
+    /// Whether the value was erased on purpose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 /// A blob that was stored.
@@ -211,6 +216,19 @@ pub struct Blob {
     pub cid: String,
     /// Its size.
     pub bytes: u64,
+}
+
+/// What came of collecting blobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CollectedBlobs {
+    /// Blobs that stay.
+    pub kept: u64,
+    /// Blobs that were removed, or would be.
+    pub removed: u64,
+    /// Their bytes.
+    pub removed_bytes: u64,
+    /// Whether they were only counted.
+    pub dry_run: bool,
 }
 
 /// A deployment's manifest as it is sent. Limits that are absent have their defaults.

@@ -50,8 +50,8 @@ enum Body {
     Loading(Vec<Deferred>),
     /// Boxed: most of a shard's map is addresses.
     Live(Box<Live>),
-    /// Its beliefs are wrong; see the module's text.
-    Dead,
+    /// Its beliefs are wrong, or it could not be read, and why; see the module's text.
+    Dead(String),
 }
 
 /// A loaded actor.
@@ -76,7 +76,7 @@ pub(crate) struct Live {
     /// Clients that follow a message whose turn has not begun.
     followers: HashMap<MessageId, Vec<Responders>>,
     /// Client ids on their way into the store, each with what came under the same id meanwhile.
-    entering: HashMap<MessageId, Vec<Box<Delivery>>>,
+    entering: HashMap<MessageId, Vec<Delivery>>,
     /// Turns of this cell whose end became durable: tells an answer of the store that is out of date.
     ended: u64,
     /// Questions to the store that have no answer yet.
@@ -121,7 +121,7 @@ impl Cell {
     }
 
     pub(crate) fn is_dead(&self) -> bool {
-        matches!(self.body, Body::Dead)
+        matches!(self.body, Body::Dead(_))
     }
 
     pub(crate) fn is_committing(&self) -> bool {
@@ -160,13 +160,16 @@ impl Cell {
         if let Body::Live(live) = &mut self.body {
             act(live);
             if live.failed {
-                self.body = Body::Dead;
+                self.body = Body::Dead("an earlier commit failed".to_owned());
             }
         }
     }
 
     pub(crate) fn deliver(&mut self, io: &mut Io, delivery: Box<Delivery>) {
-        self.live(|live| live.deliver(io, delivery));
+        match &self.body {
+            Body::Dead(cause) => delivery.responders.fail(SendError::Store(cause.clone())),
+            _ => self.live(|live| live.deliver(io, delivery)),
+        }
     }
 
     pub(crate) fn wake(&mut self, io: &mut Io) {
@@ -235,10 +238,13 @@ impl Cell {
                 self.live(|live| live.go_on(io));
             }
             Err(error) => {
-                // Whoever waits is told by being dropped; the shard tries again.
+                // The shard tries again; whoever waits is told why not now.
                 tracing::warn!(actor = %self.address, %error, "loading the actor");
                 io.context.metrics.host_faults.inc();
-                self.body = Body::Dead;
+                self.body = Body::Dead(crate::causes(&error));
+                for act in deferred {
+                    act(self, io);
+                }
             }
         }
     }
@@ -285,6 +291,7 @@ impl Live {
         // Without work beside the journal the guest waits, and need not run to find that out again.
         running.phase = if needs_worker { Phase::Ready } else { Phase::Waiting };
         running.is_recorded = true;
+        running.is_durable = true;
         self.running = Some(Box::new(running));
         self.restart_activities(io, &timers);
     }
@@ -443,7 +450,7 @@ impl Live {
                 let running = self.running.as_ref().is_some_and(|running| running.message_id() == &delivery.id);
                 if !running && let Some(waiting) = self.entering.get_mut(&delivery.id) {
                     // Soon it will be known.
-                    waiting.push(delivery);
+                    waiting.push(*delivery);
                     return;
                 }
                 let (mailbox, actor) = (io.context.storage.mailbox.clone(), self.address.clone());
@@ -482,7 +489,7 @@ impl Live {
             (status, _) => status,
         };
         match status {
-            Err(error) => delivery.responders.fail(SendError::Store(error.to_string())),
+            Err(error) => delivery.responders.fail(error.into()),
             Ok(Some(status)) => self.known(io, delivery, status),
             Ok(None) if delivery.content.is_some() => self.admit(io, delivery),
             Ok(None) => delivery.responders.fail(SendError::UnknownMessage(self.address.clone())),
@@ -492,7 +499,7 @@ impl Live {
     /// The store knows about this id, or has refused it. What waited for that has its turn after this event.
     fn entered(&mut self, io: &mut Io, id: &MessageId) {
         let waiting = self.entering.remove(id).unwrap_or_default();
-        io.local.extend(waiting.into_iter().map(Event::Deliver));
+        io.local.extend(waiting.into_iter().map(|delivery| Event::Deliver(Box::new(delivery))));
     }
 
     /// A message whose id was used before: the same one again, or a mistake.
@@ -513,7 +520,7 @@ impl Live {
             return;
         }
         if let Some(running) = self.running.as_mut().filter(|running| *running.message_id() == id) {
-            if running.is_recorded {
+            if running.is_durable {
                 responders.accept();
             }
             running.responders.push(responders);
@@ -526,7 +533,9 @@ impl Live {
             return;
         }
         if let Some(queued) = self.inbox.iter_mut().find(|queued| queued.message.id == id) {
-            responders.accept();
+            if queued.position.is_some() {
+                responders.accept();
+            }
             queued.responders.push(responders);
             return;
         }
@@ -536,6 +545,9 @@ impl Live {
         }
         responders.accept();
         self.followers.entry(id).or_default().push(responders);
+        // It is in the mailbox, and may have come there without an answer to whoever put it in.
+        self.messages.more = true;
+        self.go_on(io);
     }
 
     /// What an end that is not durable yet will say.
@@ -593,9 +605,11 @@ impl Live {
                 delivery.responders.fail(SendError::MailboxFull { waiting, limit })
             }
             Err(EnqueueError::Store(error)) => {
-                // It may be in the mailbox, and its client may never ask again.
-                io.context.doubts.raise();
-                delivery.responders.fail(SendError::Store(error.to_string()));
+                // It may be in the mailbox all the same: its client may never ask again, and nothing sent later may
+                // overtake it.
+                self.messages.more = true;
+                delivery.responders.fail(error.into());
+                self.go_on(io);
             }
         }
     }
@@ -621,7 +635,7 @@ impl Live {
                 self.asking -= 1;
                 match result {
                     Ok(result) => responders.settle(Settled::Ended { turn, result }),
-                    Err(error) => responders.fail(SendError::Store(error.to_string())),
+                    Err(error) => responders.fail(error.into()),
                 }
             }
         }

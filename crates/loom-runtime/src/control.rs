@@ -23,6 +23,9 @@ pub enum ControlError {
     /// There is no such actor.
     #[error("there is no actor {0}")]
     UnknownActor(ActorAddress),
+    /// The actor is one of the node's own, such as an audit log.
+    #[error("actor {0} is the node's own")]
+    Reserved(ActorAddress),
     /// No turn is open.
     #[error("actor {0} is not in the middle of a turn")]
     NoOpenTurn(ActorAddress),

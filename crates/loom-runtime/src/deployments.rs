@@ -6,10 +6,15 @@ use std::{
 };
 
 use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment};
-use loom_storage::{ActiveDeployment, BlobError, Storage, StoreError};
+use loom_storage::{ActiveDeployment, BlobError, Hold, Storage, StoreError};
 use loom_types::{ActorType, Cid, Namespace};
 
-use crate::{Clock, modules::Modules, outside::Outside};
+use crate::{
+    AuditError, Clock,
+    audit::{AuditLog, NODE_NAMESPACE, RESERVED},
+    modules::Modules,
+    outside::Outside,
+};
 
 /// Why a deployment was not activated. Nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,15 @@ pub enum DeployError {
         /// Who runs it.
         owner: String,
     },
+    /// A name is the node's own.
+    #[error("{what} is reserved: nothing can be deployed in namespace '{NODE_NAMESPACE}', nor as '{RESERVED}…'")]
+    Reserved {
+        /// The name.
+        what: String,
+    },
+    /// The audit log could not be written, so nothing was done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -84,6 +98,7 @@ pub struct Deployments {
     modules: Arc<Modules>,
     outside: Outside,
     clock: Arc<dyn Clock>,
+    audit: Arc<AuditLog>,
     active: RwLock<Active>,
     /// Manifests by id, active or not. Few and small.
     manifests: Mutex<HashMap<Cid, Arc<Deployment>>>,
@@ -98,12 +113,19 @@ struct Active {
 }
 
 impl Deployments {
-    pub(crate) fn new(storage: Storage, modules: Arc<Modules>, outside: Outside, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        storage: Storage,
+        modules: Arc<Modules>,
+        outside: Outside,
+        clock: Arc<dyn Clock>,
+        audit: Arc<AuditLog>,
+    ) -> Self {
         Self {
             storage,
             modules,
             outside,
             clock,
+            audit,
             active: RwLock::default(),
             manifests: Mutex::default(),
             activating: tokio::sync::Mutex::new(()),
@@ -119,16 +141,22 @@ impl Deployments {
         Ok(())
     }
 
-    /// Checks a manifest and makes it the active one of its name. The manifest's modules must be uploaded.
+    /// Checks a manifest and makes it the active one of its name. The manifest's modules must be uploaded. If it is
+    /// done for somebody, the audit log says so first.
     pub async fn activate(
         &self,
         namespace: &Namespace,
         deployment: Deployment,
+        by: Option<&str>,
     ) -> Result<ActiveDeployment, DeployError> {
         let _one_at_a_time = self.activating.lock().await;
+        let _holds = self.hold(&deployment);
         self.check(namespace, &deployment).await?;
         let cid = deployment.cid();
         self.storage.blobs.put(cid, deployment.encode().into()).await?;
+        if let Some(by) = by {
+            self.audit.record(namespace, &format!("deploy {} {cid}", deployment.name), by).await?;
+        }
         let active = ActiveDeployment {
             namespace: namespace.clone(),
             name: deployment.name.clone(),
@@ -140,8 +168,27 @@ impl Deployments {
         Ok(active)
     }
 
+    /// Keeps a manifest and its modules until it is active.
+    fn hold(&self, deployment: &Deployment) -> Vec<Hold> {
+        let actors = deployment.actors.values().map(|spec| spec.module);
+        let activities = deployment.activities.values().map(|spec| spec.module);
+        let names = actors.chain(activities).chain([deployment.cid()]);
+        names.map(|cid| self.storage.blobs.holds().hold(cid)).collect()
+    }
+
+    /// Every deployment that a turn of this process can be pinned to.
+    pub(crate) fn known(&self) -> Vec<Cid> {
+        self.manifests.lock().expect("nothing panics under this lock").keys().copied().collect()
+    }
+
     async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {
+        if namespace.as_str() == NODE_NAMESPACE {
+            return Err(DeployError::Reserved { what: format!("namespace '{namespace}'") });
+        }
         for actor_type in deployment.actors.keys() {
+            if actor_type.starts_with(RESERVED) {
+                return Err(DeployError::Reserved { what: format!("actor type '{actor_type}'") });
+            }
             if let Some(target) = self.target(namespace.as_str(), actor_type)
                 && target.deployment.name != deployment.name
             {

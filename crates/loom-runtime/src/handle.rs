@@ -2,26 +2,34 @@
 
 mod control;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use loom_machine::{Deployment, Failure, HostFault, Message, Outcome};
 use loom_storage::{
     ActiveDeployment, ActorSummary, BlobError, MessageStatus, PromiseRecord, ResolveError, Storage, StoreError,
+    collect::{CollectError, Collected},
 };
 use loom_types::{
-    ActorAddress, Cid, Codec, EncodedEntry, Entry, EntryBody, MessageId, Namespace, Payload, Resolution,
+    ActorAddress, Cid, Codec, EncodedEntry, Entry, EntryBody, Marker, MessageId, Namespace, Payload, Resolution,
     SequenceNumber, TurnNumber, TurnResult, limits::PAYLOAD_BYTES_MAX,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    BlockingWork, DeployError, Metrics, SaltSources, activity,
+    AuditError, BlockingWork, Clock, DeployError, Metrics, SaltSources, activity,
+    audit::AuditLog,
+    causes,
     deployments::{Deployments, Target},
     load,
     lookout::Doubts,
     modules::Modules,
     shard::{Content, Delivery, Event, Responders, shard_of},
+    upkeep::{LetGo, Upkeep},
 };
 
 pub use control::RedeliverError;
@@ -41,11 +49,14 @@ pub(crate) struct Inner {
     pub(crate) salts: SaltSources,
     pub(crate) blocking: BlockingWork,
     pub(crate) doubts: Doubts,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) audit: Arc<AuditLog>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
     /// Queries that may run at once.
     pub(crate) queries: Arc<Semaphore>,
     pub(crate) queries_max: usize,
+    pub(crate) upkeep: Upkeep,
 }
 
 /// How a message is sent.
@@ -143,9 +154,25 @@ pub enum SendError {
     /// The store failed; the message may have been taken in, so send it again under the same id.
     #[error("the store failed: {0}")]
     Store(String),
+    /// What it takes to answer is damaged; other actors are not affected.
+    #[error("{0}")]
+    Damaged(String),
+    /// The result was erased.
+    #[error("{0}")]
+    Erased(String),
     /// The node is stopping, or had to read the actor again; send again under the same id.
     #[error("the node dropped the request, because it is stopping or could not read the actor")]
     Stopping,
+}
+
+impl From<StoreError> for SendError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => SendError::Store(causes(&error)),
+            StoreError::Corrupt { .. } => SendError::Damaged(error.to_string()),
+            StoreError::Erased { .. } => SendError::Erased(error.to_string()),
+        }
+    }
 }
 
 impl SendError {
@@ -251,6 +278,8 @@ pub struct Journaled {
     pub entry: Entry,
     /// Its payloads, with their roles.
     pub payloads: Vec<(&'static str, Cid, Option<Payload>)>,
+    /// Those of its payloads that are missing because they were erased.
+    pub erased: Vec<Cid>,
 }
 
 /// What a shard knows of an actor that it has in memory.
@@ -401,12 +430,15 @@ impl Handle {
         for segment in segments {
             let payloads: HashMap<Cid, Payload> =
                 segment.payloads.iter().map(|payload| (payload.cid(), payload.clone())).collect();
+            let erased: HashSet<Cid> = segment.payloads.iter().filter_map(erased).collect();
             let entries = load::decode(address, &segment)?;
             for (entry, encoded) in entries.into_iter().zip(segment.entries) {
                 if entry.seq >= from {
-                    let named = entry.body.payloads().into_iter();
-                    let payloads = named.map(|(role, cid)| (role, cid, payloads.get(&cid).cloned())).collect();
-                    page.push(Journaled { encoded, entry, payloads });
+                    let named = entry.body.payloads();
+                    let erased = named.iter().map(|(_, cid)| *cid).filter(|cid| erased.contains(cid)).collect();
+                    let payloads =
+                        named.into_iter().map(|(role, cid)| (role, cid, payloads.get(&cid).cloned())).collect();
+                    page.push(Journaled { encoded, entry, payloads, erased });
                 }
             }
         }
@@ -434,14 +466,44 @@ impl Handle {
         Ok(actor)
     }
 
-    /// Checks and activates a deployment.
+    /// Checks and activates a deployment, for a program that embeds the runtime and answers to nobody.
     pub async fn deploy(&self, namespace: &Namespace, deployment: Deployment) -> Result<ActiveDeployment, DeployError> {
-        let active = self.inner.deployments.activate(namespace, deployment).await?;
+        self.activate(namespace, deployment, None).await
+    }
+
+    /// The same for somebody, whom the namespace's audit log names before anything changes.
+    pub async fn deploy_by(
+        &self,
+        namespace: &Namespace,
+        deployment: Deployment,
+        by: &str,
+    ) -> Result<ActiveDeployment, DeployError> {
+        self.activate(namespace, deployment, Some(by)).await
+    }
+
+    async fn activate(
+        &self,
+        namespace: &Namespace,
+        deployment: Deployment,
+        by: Option<&str>,
+    ) -> Result<ActiveDeployment, DeployError> {
+        let active = self.inner.deployments.activate(namespace, deployment, by).await?;
         for shard in &self.inner.shards {
             // A shard that has stopped reads the deployment when the node starts again.
             let _ = shard.send(Event::Deployed);
         }
         Ok(active)
+    }
+
+    /// Writes into the namespace's audit log what `by` is about to do to it. Durable when it returns; only then may
+    /// it be done.
+    pub async fn audit(&self, namespace: &Namespace, what: &str, by: &str) -> Result<(), AuditError> {
+        self.inner.audit.record(namespace, what, by).await
+    }
+
+    /// The node's time, in milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> u64 {
+        self.inner.clock.now_ms()
     }
 
     /// Active deployments of a namespace.
@@ -474,9 +536,28 @@ impl Handle {
         self.inner.storage.blobs.get(cid).await
     }
 
+    /// Removes blobs to which nothing leads and that were put longer ago than `kept`; with `dry_run` only counts
+    /// them.
+    pub async fn collect_blobs(&self, kept: Duration, dry_run: bool) -> Result<Collected, CollectError> {
+        self.inner.upkeep.collect_blobs(kept, dry_run).await
+    }
+
+    /// Lets go of what is old by the settings, as happens every `runtime.upkeep_interval`.
+    pub async fn upkeep(&self) -> Result<LetGo, CollectError> {
+        self.inner.upkeep.round().await
+    }
+
     /// The runtime's counters.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+}
+
+/// What a payload's marker says was erased.
+fn erased(payload: &Payload) -> Option<Cid> {
+    match payload.marker() {
+        Some(Marker::Erased(cid)) => Some(cid),
+        _ => None,
     }
 }
 
@@ -507,6 +588,9 @@ pub(crate) async fn read_result(
     let entries = load::decode(actor, segment)?;
     let entry = entries.iter().find(|entry| entry.seq == seq).ok_or_else(|| corrupt("is missing"))?;
     let find = |cid: Cid| {
+        if segment.payloads.iter().any(|payload| erased(payload) == Some(cid)) {
+            return Err(StoreError::Erased { what: format!("the answer that entry {seq} of {actor} gave") });
+        }
         let payload = segment.payloads.iter().find(|payload| payload.cid() == cid);
         payload.ok_or_else(|| corrupt("its payload is missing"))
     };

@@ -19,6 +19,7 @@
 //! Start at [`Runtime::start`], then `shard.rs` and `cell.rs`.
 
 mod activity;
+mod audit;
 mod causes;
 mod cell;
 mod chain;
@@ -38,8 +39,10 @@ mod salts;
 mod settings;
 mod shard;
 mod timers;
+mod upkeep;
 
 pub use self::{
+    audit::{AuditError, NODE_NAMESPACE, address as audit_address},
     causes::causes,
     clock::{Clock, SystemClock},
     control::ControlError,
@@ -58,5 +61,6 @@ pub use self::{
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},
     settings::Settings,
+    upkeep::LetGo,
 };
 pub(crate) use control::ControlRequest;

@@ -15,8 +15,8 @@ use crate::{
     shard::{Event, shard_of},
 };
 
-/// Actors woken at once.
-const PAGE: usize = 500;
+/// Actors woken at once. A page costs the store as much as all that wait, so there are few.
+const PAGE: usize = 10_000;
 /// Pause before the store is searched again: doubts come in numbers, and after trouble.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -10,12 +10,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Clock, DeployError, Handle, Host, Metrics, Settings,
+    audit::AuditLog,
     deployments::Deployments,
     handle::Inner,
     lookout::{Doubts, Lookout},
     modules::Modules,
     shard::{Context, Shard},
     timers::{Alarm, TimerService},
+    upkeep::Upkeep,
 };
 
 /// Why a runtime could not start.
@@ -51,16 +53,21 @@ impl Assembly {
         host: Host,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
+        let stored = storage;
+        let storage = loom_storage::spilling(stored.clone());
         let metrics = Metrics::default();
         let (blobs, cache_bytes) = (storage.blobs.clone(), settings.module_cache_bytes);
         let modules = Arc::new(Modules::new(sandbox, blobs, host.blocking, cache_bytes, metrics.clone()));
+        let (clock, outside) = (host.clock.clone(), host.outside.clone());
+        let audit = Arc::new(AuditLog::new(storage.clone(), clock.clone()));
         let deployments =
-            Arc::new(Deployments::new(storage.clone(), modules.clone(), host.outside.clone(), host.clock.clone()));
+            Arc::new(Deployments::new(storage.clone(), modules.clone(), outside, clock.clone(), audit.clone()));
         deployments.restore().await?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
         let (alarm, doubts) = (Alarm::default(), Doubts::default());
         let (requests_max, queries_max) = (settings.requests_max, settings.queries_max);
+        let upkeep = Upkeep::new(&settings, stored, deployments.clone(), host.clock.clone());
         let context = Arc::new(Context {
             settings,
             storage: storage.clone(),
@@ -85,9 +92,11 @@ impl Assembly {
             metrics: metrics.clone(),
             told: HashMap::new(),
         };
-        let (clock, shards_again, again) = (host.clock, senders.clone(), doubts.clone());
-        let lookout = Lookout { storage: storage.clone(), clock, shards: shards_again, doubts: again };
-        let services = vec![timers.run(stop.clone()).boxed(), lookout.run(stop).boxed()];
+        let (storage_again, shards_again) = (storage.clone(), senders.clone());
+        let lookout =
+            Lookout { storage: storage_again, clock: host.clock, shards: shards_again, doubts: doubts.clone() };
+        let services =
+            vec![timers.run(stop.clone()).boxed(), lookout.run(stop.clone()).boxed(), upkeep.clone().run(stop).boxed()];
         let requests = Arc::new(Semaphore::new(requests_max));
         let inner = Inner {
             shards: senders,
@@ -98,10 +107,13 @@ impl Assembly {
             salts: host.salts,
             blocking: host.blocking,
             doubts,
+            clock,
+            audit,
             requests,
             requests_max,
             queries: Arc::new(Semaphore::new(queries_max)),
             queries_max,
+            upkeep,
         };
         Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
     }

@@ -26,6 +26,16 @@ pub struct Settings {
     pub fault_backoff_min: Duration,
     /// Longest wait after a host fault (`runtime.fault_backoff_max`).
     pub fault_backoff_max: Duration,
+    /// How often old things are let go of (`runtime.upkeep_interval`).
+    pub upkeep_interval: Duration,
+    /// How long payloads of finished turns are kept; for ever if not set (`runtime.payloads_kept`).
+    pub payloads_kept: Option<Duration>,
+    /// How long a client's message id is known after its turn has ended; for ever if not set
+    /// (`runtime.message_ids_kept`).
+    pub message_ids_kept: Option<Duration>,
+    /// How long a blob to which nothing leads is kept; until it is collected by hand if not set
+    /// (`runtime.blobs_kept`).
+    pub blobs_kept: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -41,6 +51,10 @@ impl Default for Settings {
             queries_max: 64,
             fault_backoff_min: Duration::from_millis(50),
             fault_backoff_max: Duration::from_secs(10),
+            upkeep_interval: Duration::from_secs(3600),
+            payloads_kept: None,
+            message_ids_kept: Some(Duration::from_secs(7 * 24 * 3600)),
+            blobs_kept: None,
         }
     }
 }

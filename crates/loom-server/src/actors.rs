@@ -10,15 +10,17 @@ use axum::{
 use loom_client as wire;
 use loom_runtime::{ActorView, Handle, Journaled, SendOptions, Settled, Stage, Ticket};
 use loom_storage::PromiseRecord;
-use loom_types::{ActorAddress, EntryBody, Namespace, Payload, Resolution, SequenceNumber, TurnResult};
+use loom_types::{ActorAddress, Cid, EntryBody, Payload, Resolution, SequenceNumber, TurnResult};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
 use crate::{
+    auth::{Caller, Tenant},
     extract::{Actor, JsonText, Query, message_id},
     problem::Problem,
     serve::App,
     wait::Wait,
+    withhold,
 };
 
 /// Actors per page when no limit is given, and at most.
@@ -97,9 +99,9 @@ pub(crate) struct List {
 
 pub(crate) async fn list(
     State(app): State<App>,
+    Tenant(namespace): Tenant,
     Query(list): Query<List>,
 ) -> Result<axum::Json<wire::Page<wire::ActorSummary>>, Problem> {
-    let namespace = Namespace::default();
     let address = |text: &String| ActorAddress::within(namespace.as_str(), text);
     let after = list.after.as_ref().map(address).transpose();
     let after = after.map_err(|error| Problem::new("invalid-address", error.to_string()))?;
@@ -122,9 +124,13 @@ pub(crate) async fn list(
     Ok(axum::Json(wire::Page { items: items.collect(), next }))
 }
 
-pub(crate) async fn show(State(app): State<App>, Actor(actor): Actor) -> Result<axum::Json<wire::Actor>, Problem> {
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Actor(actor): Actor,
+) -> Result<axum::Json<wire::Actor>, Problem> {
     let view = app.handle.actor(&actor).await?;
-    Ok(axum::Json(to_wire(view)))
+    Ok(axum::Json(withhold::from_actor(&caller, to_wire(view))))
 }
 
 fn to_wire(view: ActorView) -> wire::Actor {
@@ -209,11 +215,12 @@ pub(crate) struct Start {
 
 pub(crate) async fn journal(
     State(app): State<App>,
+    caller: Caller,
     Actor(actor): Actor,
     Query(Start { from }): Query<Start>,
 ) -> Result<axum::Json<Vec<wire::Entry>>, Problem> {
     let page = read_journal(&app.handle, &actor, from).await?;
-    Ok(axum::Json(page.iter().map(journal_entry).collect()))
+    Ok(axum::Json(page.iter().map(|entry| withhold::from_entry(&caller, journal_entry(entry))).collect()))
 }
 
 async fn read_journal(handle: &Handle, actor: &ActorAddress, from: u64) -> Result<Vec<Journaled>, Problem> {
@@ -222,11 +229,11 @@ async fn read_journal(handle: &Handle, actor: &ActorAddress, from: u64) -> Resul
 
 /// An entry as the interface shows it.
 pub fn journal_entry(journaled: &Journaled) -> wire::Entry {
-    let Journaled { encoded, entry, payloads } = journaled;
-    let payloads: BTreeMap<_, _> = payloads
-        .iter()
-        .map(|(role, cid, payload)| ((*role).to_owned(), to_wire_payload(cid.to_string(), payload.as_ref())))
-        .collect();
+    let Journaled { encoded, entry, payloads, erased } = journaled;
+    let wire_payload =
+        |cid: &Cid, payload: Option<&Payload>| to_wire_payload(cid.to_string(), payload, erased.contains(cid));
+    let payloads: BTreeMap<_, _> =
+        payloads.iter().map(|(role, cid, payload)| ((*role).to_owned(), wire_payload(cid, payload.as_ref()))).collect();
     wire::Entry {
         cid: encoded.cid.to_string(),
         seq: entry.seq.0,
@@ -239,7 +246,7 @@ pub fn journal_entry(journaled: &Journaled) -> wire::Entry {
     }
 }
 
-fn to_wire_payload(cid: String, payload: Option<&Payload>) -> wire::Payload {
+fn to_wire_payload(cid: String, payload: Option<&Payload>, erased: bool) -> wire::Payload {
     let text = payload.and_then(Payload::text).map(str::to_owned);
     let is_json = payload.is_some_and(|payload| payload.media_type().ends_with("json"));
     let json = text.filter(|_| is_json).and_then(|text| RawValue::from_string(text).ok());
@@ -247,7 +254,7 @@ fn to_wire_payload(cid: String, payload: Option<&Payload>) -> wire::Payload {
         (None, Some(payload)) => Some(data_encoding::BASE64.encode(payload.value())),
         _ => None,
     };
-    wire::Payload { cid, media_type: payload.map(|payload| payload.media_type().to_owned()), json, base64 }
+    wire::Payload { cid, media_type: payload.map(|payload| payload.media_type().to_owned()), json, base64, erased }
 }
 
 fn body(body: &EntryBody) -> serde_json::Value {

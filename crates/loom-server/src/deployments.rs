@@ -8,21 +8,27 @@ use loom_machine::{
     ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry,
 };
 use loom_storage::ActiveDeployment;
-use loom_types::{Cid, Namespace};
+use loom_types::Cid;
 
-use crate::{extract::Json, problem::Problem, serve::App};
+use crate::{
+    auth::{Caller, Tenant},
+    extract::Json,
+    problem::Problem,
+    serve::App,
+};
 
-pub(crate) async fn list(State(app): State<App>) -> axum::Json<Vec<wire::Deployment>> {
-    let active = app.handle.deployments(&Namespace::default());
+pub(crate) async fn list(State(app): State<App>, Tenant(namespace): Tenant) -> axum::Json<Vec<wire::Deployment>> {
+    let active = app.handle.deployments(&namespace);
     axum::Json(active.into_iter().map(|(active, deployment)| to_wire(active, &deployment)).collect())
 }
 
 pub(crate) async fn deploy(
     State(app): State<App>,
+    caller: Caller,
     Json(sent): Json<wire::Manifest>,
 ) -> Result<axum::Json<wire::Deployment>, Problem> {
     let deployment = manifest(&sent).map_err(|error| Problem::new("invalid-deployment", error.to_string()))?;
-    let active = app.handle.deploy(&Namespace::default(), deployment.clone()).await?;
+    let active = app.handle.deploy_by(&caller.namespace, deployment.clone(), &caller.by).await?;
     Ok(axum::Json(to_wire(active, &deployment)))
 }
 

@@ -1,5 +1,7 @@
 //! What handlers take out of requests, with our own words for what is wrong.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, to_bytes},
     extract::{FromRequest, FromRequestParts, Path, Request},
@@ -9,7 +11,7 @@ use bytes::Bytes;
 use loom_types::{ActorAddress, Cid, MessageId};
 use serde::de::DeserializeOwned;
 
-use crate::problem::Problem;
+use crate::{auth::Tenant, problem::Problem};
 
 /// The actor a path names.
 pub(crate) struct Actor(pub(crate) ActorAddress);
@@ -21,7 +23,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Actor {
         let path = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let Path(path) = path.map_err(|error| Problem::new("invalid-address", error.body_text()))?;
         let part = |name: &str| path.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.as_str());
-        ActorAddress::within("default", &format!("{}/{}", part("type"), part("key")))
+        let Tenant(namespace) = Tenant::from_request_parts(parts, state).await?;
+        ActorAddress::within(namespace.as_str(), &format!("{}/{}", part("type"), part("key")))
             .map(Self)
             .map_err(|error| Problem::new("invalid-address", error.to_string()))
     }
@@ -94,12 +97,23 @@ fn expect_type(request: &Request, expected: &str) -> Result<(), Problem> {
     Err(Problem::new("unsupported-media-type", detail))
 }
 
+/// How long a client may take to send a body.
+#[derive(Clone, Copy)]
+pub(crate) struct BodyTimeout(pub(crate) Duration);
+
 async fn body(request: Request<Body>) -> Result<Bytes, Problem> {
-    // The router's limit is applied by taking the body through its extension.
+    let timeout = request.extensions().get().map_or(Duration::MAX, |BodyTimeout(timeout)| *timeout);
+    // The route's limit is applied by taking the body through its extension.
     let request = axum::RequestExt::with_limited_body(request);
-    to_bytes(request.into_body(), usize::MAX).await.map_err(|error| {
-        Problem::new("body-too-large", format!("the body cannot be read, most likely because it is too large: {error}"))
-    })
+    match tokio::time::timeout(timeout, to_bytes(request.into_body(), usize::MAX)).await {
+        Ok(read) => read.map_err(|error| {
+            let detail = format!("the body cannot be read, most likely because it is too large: {error}");
+            Problem::new("body-too-large", detail)
+        }),
+        Err(_) => {
+            Err(Problem::new("request-timeout", format!("the body did not arrive within {} ms", timeout.as_millis())))
+        }
+    }
 }
 
 pub(crate) fn cid(text: &str) -> Result<Cid, Problem> {

@@ -4,20 +4,35 @@
 //! Requests that change something need `Content-Type: application/json` (or a blob's bytes under
 //! `application/octet-stream`), so that no web page can send them to a node on the loopback interface.
 //!
-//! Absent on purpose: authentication. A node without it must only be bound to the loopback interface, which
-//! whoever opens the listener sees to.
+//! Who may do what is decided before a handler runs: `serve.rs` has one table of routes and roles, `auth.rs` the
+//! guard. A node without tokens must only be bound to the loopback interface, which whoever opens the listener
+//! sees to.
 
+mod access;
 mod actors;
+mod auth;
 mod blobs;
+mod connections;
 mod deployments;
 mod extract;
+mod host;
 mod problem;
 mod promises;
 mod serve;
+mod settings;
+mod tls;
+mod token_routes;
+mod tokens;
 mod wait;
+mod withhold;
 
 pub use self::{
+    access::{Access, Grants, InvalidGrants, Role},
     actors::journal_entry,
+    auth::Auth,
     deployments::manifest,
-    serve::{router, serve},
+    serve::{Components, access, serve},
+    settings::Settings,
+    tls::{Tls, TlsError},
+    tokens::{TokenRecord, Tokens, TokensError},
 };

@@ -2,13 +2,15 @@
 //! `docs/errors/`.
 
 use axum::{
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::{Failure, HostFault};
-use loom_runtime::{DeployError, QueryError, ReadError, ResolvePromiseError, SendError};
+use loom_runtime::{AuditError, DeployError, QueryError, ReadError, ResolvePromiseError, SendError, causes};
 use loom_storage::{BlobError, ResolveError, StoreError};
+
+use crate::tokens::TokensError;
 
 /// How long a client should wait before it tries again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -27,7 +29,7 @@ impl Problem {
         Self { code, detail: detail.into(), hint: None, failure: None }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -49,14 +51,20 @@ impl Problem {
             "invalid-address" => (StatusCode::BAD_REQUEST, "The address is not valid"),
             "invalid-request" => (StatusCode::BAD_REQUEST, "The request is not valid"),
             "digest-mismatch" => (StatusCode::BAD_REQUEST, "The bytes are not those the CID names"),
+            "unauthenticated" => (StatusCode::UNAUTHORIZED, "The request needs a token"),
+            "forbidden" => (StatusCode::FORBIDDEN, "The token may not do this"),
             "unknown-route" => (StatusCode::NOT_FOUND, "There is no such resource"),
             "unknown-actor-type" => (StatusCode::NOT_FOUND, "No deployment runs this actor type"),
             "unknown-actor" => (StatusCode::NOT_FOUND, "There is no such actor"),
             "unknown-message" => (StatusCode::NOT_FOUND, "There is no such message"),
             "unknown-promise" => (StatusCode::NOT_FOUND, "There is no such promise"),
             "unknown-blob" => (StatusCode::NOT_FOUND, "There is no such blob"),
+            "unknown-token" => (StatusCode::NOT_FOUND, "There is no such token"),
+            "request-timeout" => (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive"),
+            "token-exists" => (StatusCode::CONFLICT, "Another token has this name"),
             "promise-resolved" => (StatusCode::CONFLICT, "The promise is settled already"),
             "idempotency-key-reused" => (StatusCode::CONFLICT, "The idempotency key was used for another message"),
+            "collection-under-way" => (StatusCode::CONFLICT, "Blobs are being collected already"),
             "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
             "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type is not accepted"),
@@ -65,10 +73,12 @@ impl Problem {
             "missing-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module was not uploaded"),
             "unusable-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module cannot run"),
             "missing-secret" => (StatusCode::UNPROCESSABLE_ENTITY, "A secret is not there"),
+            "tokens-full" => (StatusCode::UNPROCESSABLE_ENTITY, "The node keeps no more tokens"),
             "limits-too-high" => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is more than this node gives"),
             "no-query-export" => (StatusCode::UNPROCESSABLE_ENTITY, "The module answers no queries"),
             "query-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The query failed"),
             "turn-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn failed"),
+            "payload-erased" => (StatusCode::GONE, "The value was erased"),
             "mailbox-full" => (StatusCode::TOO_MANY_REQUESTS, "Too many messages wait for this actor"),
             "node-busy" => (StatusCode::TOO_MANY_REQUESTS, "Too many requests are in flight"),
             "store-unavailable" => (StatusCode::SERVICE_UNAVAILABLE, "The store does not answer"),
@@ -100,6 +110,10 @@ impl IntoResponse for Problem {
             let name: HeaderName = header::RETRY_AFTER;
             response.headers_mut().insert(name, RETRY_AFTER_SECONDS.parse().expect("a number"));
         }
+        if status == StatusCode::UNAUTHORIZED {
+            let name: HeaderName = header::WWW_AUTHENTICATE;
+            response.headers_mut().insert(name, HeaderValue::from_static("Bearer realm=\"loom\""));
+        }
         response
     }
 }
@@ -129,6 +143,8 @@ impl From<SendError> for Problem {
             SendError::Store(_) => {
                 Self::new("store-unavailable", detail).hint("send again under the same Idempotency-Key")
             }
+            SendError::Damaged(_) => Self::new("store-damaged", detail),
+            SendError::Erased(_) => Self::new("payload-erased", detail),
             SendError::Stopping => Self::new("node-stopping", detail).hint("send again under the same Idempotency-Key"),
         }
     }
@@ -139,8 +155,9 @@ impl From<StoreError> for Problem {
         let code = match error {
             StoreError::Unavailable(_) => "store-unavailable",
             StoreError::Corrupt { .. } => "store-damaged",
+            StoreError::Erased { .. } => "payload-erased",
         };
-        Self::new(code, error.to_string())
+        Self::new(code, causes(&error))
     }
 }
 
@@ -194,6 +211,28 @@ impl From<BlobError> for Problem {
     }
 }
 
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(error) => error.into(),
+            AuditError::Commit(_) => Self::new("store-unavailable", error.to_string()),
+        }
+    }
+}
+
+impl From<TokensError> for Problem {
+    fn from(error: TokensError) -> Self {
+        let code = match error {
+            TokensError::Exists(_) => "token-exists",
+            TokensError::Unknown(_) => "unknown-token",
+            TokensError::Full => "tokens-full",
+            TokensError::File { .. } => "store-unavailable",
+            TokensError::Permissions { .. } | TokensError::Format { .. } => "store-damaged",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<DeployError> for Problem {
     fn from(error: DeployError) -> Self {
         let detail = error.to_string();
@@ -205,6 +244,8 @@ impl From<DeployError> for Problem {
             DeployError::MissingSecret { .. } => Self::new("missing-secret", detail)
                 .hint("start the node with it: LOOM_SECRET_NAME in its environment, or a file in --secrets DIR"),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
+            DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
+            DeployError::Audit(error) => error.into(),
             DeployError::Store(error) => error.into(),
             DeployError::Blob(error) => error.into(),
             DeployError::Host(_) => Self::new("internal", detail),

@@ -3,11 +3,11 @@
 use axum::extract::{Path, State};
 use loom_client as wire;
 use loom_machine::Failure;
-use loom_types::Namespace;
 use serde::Deserialize;
 
 use crate::{
     actors,
+    auth::Tenant,
     extract::{Json, Query},
     problem::Problem,
     serve::App,
@@ -26,13 +26,15 @@ pub(crate) struct List {
 
 pub(crate) async fn list(
     State(app): State<App>,
+    Tenant(namespace): Tenant,
     Query(list): Query<List>,
 ) -> Result<axum::Json<wire::Page<wire::Promise>>, Problem> {
-    let promises = app.handle.promises(&Namespace::default(), list.after.as_deref(), PAGE).await?;
+    let promises = app.handle.promises(&namespace, list.after.as_deref(), PAGE).await?;
     let next = (promises.len() == PAGE).then(|| promises.last().map(|promise| promise.token.clone())).flatten();
     Ok(axum::Json(wire::Page { items: promises.into_iter().map(actors::promise).collect(), next }))
 }
 
+/// Whoever has the token may: it is 160 random bits, made for this, and good for once.
 pub(crate) async fn settle(
     State(app): State<App>,
     Path(token): Path<String>,

@@ -1,80 +1,145 @@
-//! Routes, and serving them.
+//! Routes with the role that each asks for, and serving them.
 
 use std::sync::Arc;
 
 use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{StatusCode, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
-    routing::{get, post},
+    Extension, Router,
+    extract::{DefaultBodyLimit, State},
+    handler::Handler,
+    http::{Method, StatusCode, header},
+    middleware::from_fn_with_state,
+    response::IntoResponse,
+    routing::{MethodFilter, MethodRouter, on},
 };
 use loom_runtime::Handle;
-use loom_types::limits::{BLOB_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actors, blobs, deployments,
-    problem::{self, Problem},
-    promises,
+    access::{Access, Role},
+    actors,
+    auth::{Auth, Guard, guard},
+    blobs, connections, deployments,
+    host::only_for_this_machine,
+    problem, promises,
+    settings::Settings,
+    tls::Tls,
+    token_routes as tokens,
 };
+
+/// What an interface is made of.
+pub struct Components {
+    /// The runtime.
+    pub handle: Handle,
+    /// How callers are known.
+    pub auth: Auth,
+    /// Bounds.
+    pub settings: Settings,
+    /// Certificate and key; plain HTTP without.
+    pub tls: Option<Tls>,
+}
 
 /// What handlers share.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) handle: Handle,
+    pub(crate) auth: Arc<Auth>,
     registry: Arc<Registry>,
 }
 
-/// The routes.
-pub fn router(handle: Handle) -> Router {
+/// A route: what may be asked, of whom, and who answers.
+struct Route {
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: MethodRouter<App>,
+}
+
+/// Every route of the interface. There is no other way into the router, so none can lack its role.
+fn routes(settings: &Settings) -> Vec<Route> {
+    use Access::{Namespace, Node, Public};
+    use Role::{Admin, Deploy, Invoke, Read};
+    let blob = DefaultBodyLimit::max(settings.blob_bytes_max);
+    vec![
+        get("/v1/actors", Namespace(Read), actors::list),
+        get("/v1/actors/{type}/{key}", Namespace(Read), actors::show),
+        get("/v1/actors/{type}/{key}/state", Namespace(Read), actors::state),
+        get("/v1/actors/{type}/{key}/journal", Namespace(Read), actors::journal),
+        // A query is a function of the state, which readers see anyway; its fuel and how many run at once are bounded.
+        get("/v1/actors/{type}/{key}/query", Namespace(Read), actors::query_of_url),
+        post("/v1/actors/{type}/{key}/query", Namespace(Read), actors::query),
+        get("/v1/actors/{type}/{key}/messages/{id}", Namespace(Invoke), actors::follow),
+        post("/v1/actors/{type}/{key}/messages", Namespace(Invoke), actors::send),
+        get("/v1/promises", Namespace(Invoke), promises::list),
+        // The token in the path is the right to settle this promise and nothing else.
+        post("/v1/promises/{token}", Public, promises::settle),
+        get("/v1/blobs/{cid}", Namespace(Read), blobs::get),
+        post("/v1/blobs", Namespace(Invoke), blobs::post).layer(blob),
+        put("/v1/blobs/{cid}", Namespace(Invoke), blobs::put).layer(blob),
+        // Blobs belong to no tenant, so letting go of them is the node's business.
+        post("/v1/blobs/gc", Node(Admin), blobs::collect),
+        get("/v1/deployments", Namespace(Read), deployments::list),
+        post("/v1/deployments", Namespace(Deploy), deployments::deploy),
+        get("/v1/tokens", Namespace(Admin), tokens::list),
+        post("/v1/tokens", Namespace(Admin), tokens::create),
+        delete("/v1/tokens/{name}", Namespace(Admin), tokens::revoke),
+        get("/metrics", Node(Read), metrics),
+        get("/healthz", Public, async || "ok\n"),
+        get("/readyz", Public, ready),
+    ]
+}
+
+/// What each route asks of its caller, for documents and tests.
+pub fn access() -> Vec<(Method, &'static str, Access)> {
+    routes(&Settings::default()).into_iter().map(|route| (route.method, route.path, route.access)).collect()
+}
+
+macro_rules! route_functions {
+    ($($function:ident $method:ident),*) => {$(
+        fn $function<H, T>(path: &'static str, access: Access, handler: H) -> Route
+        where
+            H: Handler<T, App>,
+            T: 'static,
+        {
+            Route { method: Method::$method, path, access, handler: on(MethodFilter::$method, handler) }
+        }
+    )*};
+}
+
+route_functions!(get GET, post POST, put PUT, delete DELETE);
+
+impl Route {
+    fn layer(self, limit: DefaultBodyLimit) -> Self {
+        Self { handler: self.handler.layer(limit), ..self }
+    }
+}
+
+/// The router, with a guard before every handler.
+fn router(handle: Handle, auth: Auth, settings: &Settings) -> Router {
     let mut registry = Registry::default();
     handle.metrics().register(&mut registry);
-    let app = App { handle, registry: Arc::new(registry) };
-    let blob_routes = Router::new()
-        .route("/v1/blobs", post(blobs::post))
-        .route("/v1/blobs/{cid}", get(blobs::get).put(blobs::put))
-        .layer(DefaultBodyLimit::max(BLOB_BYTES_MAX));
-    Router::new()
-        .route("/v1/actors", get(actors::list))
-        .route("/v1/actors/{type}/{key}", get(actors::show))
-        .route("/v1/actors/{type}/{key}/messages", post(actors::send))
-        .route("/v1/actors/{type}/{key}/messages/{id}", get(actors::follow))
-        .route("/v1/actors/{type}/{key}/query", get(actors::query_of_url).post(actors::query))
-        .route("/v1/actors/{type}/{key}/state", get(actors::state))
-        .route("/v1/actors/{type}/{key}/journal", get(actors::journal))
-        .route("/v1/promises", get(promises::list))
-        .route("/v1/promises/{token}", post(promises::settle))
-        .route("/v1/deployments", get(deployments::list).post(deployments::deploy))
-        .layer(DefaultBodyLimit::max(PAYLOAD_BYTES_MAX))
-        .merge(blob_routes)
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+    let auth = Arc::new(auth);
+    let app = App { handle, auth: auth.clone(), registry: Arc::new(registry) };
+    let mut router = Router::new();
+    for Route { path, access, handler, .. } in routes(settings) {
+        let state = Guard { auth: auth.clone(), access };
+        router = router.route(path, handler.route_layer(from_fn_with_state(state, guard)));
+    }
+    router
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::unknown_route)
-        .layer(axum::middleware::from_fn(only_for_this_machine))
+        .layer(DefaultBodyLimit::max(settings.body_bytes_max))
+        .layer(Extension(crate::extract::BodyTimeout(settings.body_timeout)))
+        .layer(from_fn_with_state(auth, only_for_this_machine))
         .with_state(app)
 }
 
-/// Refuses requests that name another host. A node on the loopback interface can be reached by any web page whose
-/// name was made to resolve to it; what the page cannot do is call itself `localhost`.
-async fn only_for_this_machine(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
-    if ["localhost", "127.0.0.1", "[::1]"].contains(&name) {
-        return next.run(request).await;
-    }
-    let host: String = host.chars().take(80).collect();
-    Problem::new("misdirected-host", format!("this node answers to localhost, not to '{host}'")).into_response()
-}
-
 /// Serves until told to stop, then finishes requests under way.
-pub async fn serve(handle: Handle, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router(handle)).with_graceful_shutdown(async move { stop.cancelled().await }).await
+pub async fn serve(components: Components, listener: TcpListener, stop: CancellationToken) {
+    let Components { handle, auth, settings, tls } = components;
+    let router = router(handle, auth, &settings);
+    connections::run(router, &settings, tls, listener, stop).await;
 }
 
 /// Ready when the store answers.

@@ -57,6 +57,7 @@ impl Client {
             self.disk.recorder.note(Fact::Sent { client: self.number, id: id.clone(), to: to.clone() });
             match ticket.accepted().await {
                 Ok(()) => {
+                    self.check_accepted(&to, &ticket.id).await;
                     self.disk.recorder.note(Fact::Accepted { id });
                     let (client, to) = (self.clone(), to.clone());
                     self.spawn(async move { client.follow(to, ticket).await });
@@ -67,6 +68,14 @@ impl Client {
             if sending.id.is_none() {
                 return;
             }
+        }
+    }
+
+    /// What is accepted is durable, at this very moment.
+    async fn check_accepted(&self, to: &ActorAddress, id: &MessageId) {
+        let status = self.disk.durable.mailbox.status(to, id).await;
+        if status.expect("the reference store does not fail").is_none() {
+            self.disk.recorder.note(Fact::Wrong { what: format!("{id} is accepted and not durable") });
         }
     }
 

@@ -127,6 +127,11 @@ fn settings(random: &mut Random) -> Settings {
         queries_max: 0,
         fault_backoff_min: Duration::from_millis(5),
         fault_backoff_max: Duration::from_millis(500),
+        // Nothing is old enough to be let go of in the time of a run.
+        upkeep_interval: Duration::from_secs(3600),
+        payloads_kept: None,
+        message_ids_kept: None,
+        blobs_kept: None,
     }
 }
 

@@ -153,6 +153,7 @@ impl FaultyStore {
             timers: self.clone(),
             catalog: self.clone(),
             blobs: self.clone(),
+            upkeep: self.disk.durable.upkeep.clone(),
         }
     }
 

@@ -53,6 +53,41 @@ pub struct Commit {
     pub at_ms: u64,
 }
 
+impl Commit {
+    /// A commit that appends a segment and changes nothing else, of an actor at rest.
+    pub fn of_segment(
+        actor: ActorAddress,
+        token: FencingToken,
+        expected_seq: SequenceNumber,
+        segment: Segment,
+        head: Cid,
+        at_ms: u64,
+    ) -> Self {
+        Self {
+            actor,
+            token,
+            expected_seq,
+            segment,
+            head,
+            turn: TurnNumber(0),
+            open_turn: None,
+            needs_worker: false,
+            is_paused: false,
+            state: StateWrite::Keep,
+            taken: Vec::new(),
+            admissions: Vec::new(),
+            messages: Vec::new(),
+            outcomes: Vec::new(),
+            cancels: Vec::new(),
+            dead_letters: Vec::new(),
+            timers: Vec::new(),
+            promises_created: Vec::new(),
+            promises_cleared: Vec::new(),
+            at_ms,
+        }
+    }
+}
+
 /// What becomes of an actor's state.
 #[derive(Clone, Debug)]
 pub enum StateWrite {

@@ -1,5 +1,8 @@
 //! The suite every backend passes. Each property is an ordinary function of a fresh, empty store.
 
+mod large;
+mod upkeep;
+
 use std::future::Future;
 
 use loom_types::{
@@ -12,6 +15,8 @@ use crate::{
     NewMessage, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome, Parcel, Position, ResolveError,
     StateWrite, Storage, TimerWrite, limits::MAILBOX_DEPTH_MAX,
 };
+
+pub use self::{large::*, upkeep::*};
 
 /// Runs every property, each on its own store.
 pub async fn run_all<F, S>(fresh: F)
@@ -26,7 +31,7 @@ where
     state_is_kept_set_and_cleared(fresh().await).await;
     messages_arrive_in_program_order(fresh().await).await;
     a_message_is_taken_once(fresh().await).await;
-    a_client_id_is_known_for_ever(fresh().await).await;
+    a_client_id_is_known_with_its_turn(fresh().await).await;
     a_full_mailbox_refuses_clients(fresh().await).await;
     outcomes_reach_the_caller(fresh().await).await;
     outcomes_do_not_wait_behind_messages(fresh().await).await;
@@ -41,6 +46,15 @@ where
     deployments_replace_each_other_by_name(fresh().await).await;
     lists_come_in_pages(fresh().await).await;
     blobs_are_what_their_name_says(fresh().await).await;
+    large_payloads_come_back_whole(fresh().await).await;
+    large_commits_keep_their_order(fresh().await).await;
+    erased_payloads_leave_markers(fresh().await).await;
+    an_open_turn_keeps_its_payloads(fresh().await).await;
+    old_turns_are_erased(fresh().await).await;
+    old_ids_are_forgotten(fresh().await).await;
+    blobs_that_nothing_names_are_collected(fresh().await).await;
+    young_blobs_are_spared(fresh().await).await;
+    erased_large_payloads_are_collected(fresh().await).await;
 }
 
 struct Salts(u8);
@@ -108,28 +122,9 @@ impl Writer {
             self.next_seq = self.next_seq.next();
             segment.entries.push(encoded);
         }
-        Commit {
-            actor: self.actor.clone(),
-            token: self.token,
-            expected_seq,
-            segment,
-            head: self.head.expect("at least one entry"),
-            turn: TurnNumber(1),
-            open_turn: None,
-            needs_worker: false,
-            is_paused: false,
-            state: StateWrite::Keep,
-            taken: Vec::new(),
-            admissions: Vec::new(),
-            messages: Vec::new(),
-            outcomes: Vec::new(),
-            cancels: Vec::new(),
-            dead_letters: Vec::new(),
-            timers: Vec::new(),
-            promises_created: Vec::new(),
-            promises_cleared: Vec::new(),
-            at_ms: 1,
-        }
+        let head = self.head.expect("at least one entry");
+        let commit = Commit::of_segment(self.actor.clone(), self.token, expected_seq, segment, head, 1);
+        Commit { turn: TurnNumber(1), ..commit }
     }
 
     async fn write(&mut self, storage: &Storage, change: impl FnOnce(&mut Commit)) {
@@ -261,7 +256,7 @@ pub async fn a_message_is_taken_once(storage: Storage) {
 }
 
 /// A client's id is remembered from the moment it is taken in, with its turn and where that turn ended.
-pub async fn a_client_id_is_known_for_ever(storage: Storage) {
+pub async fn a_client_id_is_known_with_its_turn(storage: Storage) {
     let address = actor("a");
     let new = |name: &str, digest: u8| NewMessage { id: id(name), body_digest: [digest; 32], payload: payload("1") };
     let first = storage.mailbox.enqueue(&address, new("m1", 1)).await.expect("enqueue");

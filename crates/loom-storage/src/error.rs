@@ -19,6 +19,12 @@ pub enum StoreError {
         /// Which data, and what is wrong.
         what: String,
     },
+    /// The payload was erased on purpose: by a purge, or because it was old enough.
+    #[error("{what} was erased")]
+    Erased {
+        /// Which payload.
+        what: String,
+    },
 }
 
 impl StoreError {

@@ -2,39 +2,51 @@
 //!
 //! [`Journal`] is the contract everything rests on: one commit appends entries and does everything that takes
 //! effect with them, atomically, under a fencing token. [`Mailbox`] and [`Timers`] wake actors; they are never
-//! the source of truth. [`Catalog`] lists and finds; [`Blobs`] holds immutable bytes.
+//! the source of truth. [`Catalog`] lists and finds; [`Blobs`] holds immutable bytes; [`Upkeep`] erases and forgets.
+//!
+//! What works on any store stands here too: [`spilling`] puts large payloads into blobs, [`collect`] removes blobs
+//! to which nothing leads, [`retain`] lets go of what is old.
 //!
 //! A backend implements the ports and passes [`conformance`]. [`memory`] is the reference version.
 //!
-//! Absent on purpose: reading or changing single entries, deleting history, transactions over two actors'
+//! Absent on purpose: reading single entries, changing or deleting any, transactions over two actors'
 //! journals, and any notion of who is connected.
 
 mod blobs;
 mod catalog;
+pub mod collect;
 mod commit;
 pub mod conformance;
 mod error;
+mod holds;
 mod journal;
 pub mod limits;
 mod mailbox;
 pub mod memory;
+pub mod references;
+pub mod retain;
+mod spill;
 mod timers;
+mod upkeep;
 
 use std::sync::Arc;
 
 pub use self::{
-    blobs::{BlobError, Blobs},
+    blobs::{BlobError, BlobRecord, Blobs},
     catalog::{ActiveDeployment, ActorSummary, Catalog, DeadLetter, PromiseRecord},
     commit::{
         Admission, Commit, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome, StateWrite,
         TimerWrite,
     },
     error::{BackendError, CommitError, StoreError},
+    holds::{Collection, Hold, Holds},
     journal::{ActorRecord, Journal, TimerRecord},
     mailbox::{
         Arrival, EnqueueError, Enqueued, Lane, Mailbox, MessageStatus, NewMessage, Parcel, Position, ResolveError,
     },
+    spill::{Unreadable, spilling},
     timers::{DueTimer, Timers},
+    upkeep::{EraseError, Erasure, Unerased, Upkeep},
 };
 
 /// What a store can do, where stores differ.
@@ -57,4 +69,6 @@ pub struct Storage {
     pub catalog: Arc<dyn Catalog>,
     /// Immutable bytes.
     pub blobs: Arc<dyn Blobs>,
+    /// What keeps it from growing for ever.
+    pub upkeep: Arc<dyn Upkeep>,
 }

@@ -1,5 +1,8 @@
 //! The reference store: everything in memory, nothing durable. For tests, simulation and scratch runs.
 
+mod blobs;
+mod upkeep;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard},
@@ -10,12 +13,11 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use loom_types::{
     ActorAddress, Cid, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber, StepRef,
-    limits::BLOB_BYTES_MAX,
 };
 
 use crate::{
-    ActiveDeployment, ActorRecord, ActorSummary, Arrival, BlobError, Blobs, Capabilities, Catalog, Commit, CommitError,
-    DeadLetter, DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewDeadLetter, NewMessage,
+    ActiveDeployment, ActorRecord, ActorSummary, Arrival, Capabilities, Catalog, Commit, CommitError, DeadLetter,
+    DueTimer, EnqueueError, Enqueued, Holds, Journal, Lane, Mailbox, MessageStatus, NewDeadLetter, NewMessage,
     OutgoingCancel, Parcel, Position, PromiseRecord, ResolveError, StateWrite, Storage, StoreError, TimerRecord,
     TimerWrite, Timers,
     limits::{MAILBOX_DEPTH_MAX, READ_BYTES_MAX},
@@ -25,13 +27,15 @@ use crate::{
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    holds: Holds,
 }
 
 #[derive(Default)]
 struct State {
     actors: BTreeMap<ActorAddress, Actor>,
     tokens: HashMap<ActorAddress, FencingToken>,
-    statuses: HashMap<(ActorAddress, MessageId), MessageStatus>,
+    /// With the time of the commit that recorded the end.
+    statuses: HashMap<(ActorAddress, MessageId), (MessageStatus, Option<u64>)>,
     mailboxes: BTreeMap<ActorAddress, BTreeMap<Position, Parcel>>,
     next_position: u64,
     timers: BTreeMap<(ActorAddress, StepRef), TimerRecord>,
@@ -40,13 +44,15 @@ struct State {
     deployments: BTreeMap<(Namespace, String), ActiveDeployment>,
     dead_letters: BTreeMap<u64, DeadLetter>,
     next_dead_letter: u64,
-    blobs: HashMap<Cid, Bytes>,
+    blobs: BTreeMap<Cid, Bytes>,
 }
 
 struct Actor {
     record: ActorRecord,
     segments: BTreeMap<SequenceNumber, Segment>,
     changed_ms: u64,
+    /// Nothing before it is left to erase.
+    erased_to: SequenceNumber,
 }
 
 impl MemoryStore {
@@ -62,7 +68,8 @@ impl MemoryStore {
             mailbox: store.clone(),
             timers: store.clone(),
             catalog: store.clone(),
-            blobs: store,
+            blobs: store.clone(),
+            upkeep: store,
         }
     }
 
@@ -110,7 +117,8 @@ impl State {
                 turn: Some(admission.turn),
                 ended: admission.ended,
             };
-            self.statuses.insert((actor.clone(), admission.id), status);
+            let ended_ms = status.ended.map(|_| at_ms);
+            self.statuses.insert((actor.clone(), admission.id), (status, ended_ms));
         }
         for write in commit.timers {
             match write {
@@ -176,11 +184,12 @@ impl State {
             state,
             timers: Vec::new(),
         };
-        let mut segments = self.actors.remove(&actor).map(|actor| actor.segments).unwrap_or_default();
+        let (mut segments, erased_to) =
+            self.actors.remove(&actor).map(|actor| (actor.segments, actor.erased_to)).unwrap_or_default();
         if !segment.entries.is_empty() {
             segments.insert(commit.expected_seq, segment);
         }
-        self.actors.insert(actor, Actor { record, segments, changed_ms: at_ms });
+        self.actors.insert(actor, Actor { record, segments, changed_ms: at_ms, erased_to });
     }
 }
 
@@ -245,14 +254,15 @@ impl Mailbox for MemoryStore {
     async fn enqueue(&self, actor: &ActorAddress, message: NewMessage) -> Result<Enqueued, EnqueueError> {
         let mut state = self.lock();
         let key = (actor.clone(), message.id.clone());
-        if let Some(status) = state.statuses.get(&key) {
+        if let Some((status, _)) = state.statuses.get(&key) {
             return Ok(Enqueued::Known(*status));
         }
         let waiting = state.mailboxes.get(actor).map_or(0, |mailbox| mailbox.len() as u64);
         if waiting >= MAILBOX_DEPTH_MAX {
             return Err(EnqueueError::Full { waiting, limit: MAILBOX_DEPTH_MAX });
         }
-        state.statuses.insert(key, MessageStatus { body_digest: message.body_digest, turn: None, ended: None });
+        let status = MessageStatus { body_digest: message.body_digest, turn: None, ended: None };
+        state.statuses.insert(key, (status, None));
         let parcel = Parcel::Message { id: message.id, payload: message.payload };
         Ok(Enqueued::At(state.deliver(actor.clone(), parcel)))
     }
@@ -273,7 +283,7 @@ impl Mailbox for MemoryStore {
     }
 
     async fn status(&self, actor: &ActorAddress, id: &MessageId) -> Result<Option<MessageStatus>, StoreError> {
-        Ok(self.lock().statuses.get(&(actor.clone(), id.clone())).copied())
+        Ok(self.lock().statuses.get(&(actor.clone(), id.clone())).map(|(status, _)| *status))
     }
 
     async fn resolve(&self, token: &str, result: Resolution, payload: Payload) -> Result<ActorAddress, ResolveError> {
@@ -416,28 +426,6 @@ impl Catalog for MemoryStore {
     }
 }
 
-#[async_trait]
-impl Blobs for MemoryStore {
-    async fn put(&self, cid: Cid, bytes: Bytes) -> Result<(), BlobError> {
-        if bytes.len() > BLOB_BYTES_MAX {
-            return Err(BlobError::TooLarge { bytes: bytes.len(), limit: BLOB_BYTES_MAX });
-        }
-        if !cid.names(&bytes) {
-            return Err(BlobError::Damaged(cid));
-        }
-        self.lock().blobs.insert(cid, bytes);
-        Ok(())
-    }
-
-    async fn get(&self, cid: Cid) -> Result<Bytes, BlobError> {
-        self.lock().blobs.get(&cid).cloned().ok_or(BlobError::NotFound(cid))
-    }
-
-    async fn has(&self, cid: Cid) -> Result<bool, BlobError> {
-        Ok(self.lock().blobs.contains_key(&cid))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::MemoryStore;
@@ -445,5 +433,10 @@ mod tests {
     #[tokio::test]
     async fn the_reference_store_conforms() {
         crate::conformance::run_all(|| async { MemoryStore::storage() }).await;
+    }
+
+    #[tokio::test]
+    async fn so_it_does_with_large_payloads_in_blobs() {
+        crate::conformance::run_all(|| async { crate::spilling(MemoryStore::storage()) }).await;
     }
 }

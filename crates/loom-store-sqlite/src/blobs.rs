@@ -5,36 +5,41 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use loom_storage::{BlobError, Blobs};
+use loom_storage::{BlobError, BlobRecord, Blobs, Collection, Hold, Holds};
 use loom_types::{Cid, limits::BLOB_BYTES_MAX};
 
 use crate::{OpenError, error::backend};
 
-/// A folder of blobs. Several processes may share one.
+/// A folder of blobs. Only the process that owns it may collect it.
 pub struct FileBlobs {
     folder: Arc<Path>,
+    holds: Holds,
 }
 
 impl FileBlobs {
     /// Opens a folder; makes it if it is missing.
     pub fn open(folder: PathBuf) -> Result<Self, OpenError> {
         fs::create_dir_all(&folder).map_err(|source| OpenError::Io { path: folder.clone(), source })?;
-        Ok(Self { folder: folder.into() })
+        Ok(Self { folder: folder.into(), holds: Holds::default() })
     }
 
     async fn on_a_thread<T: Send + 'static>(
         &self,
-        cid: Cid,
         work: impl FnOnce(&Path) -> Result<T, BlobError> + Send + 'static,
     ) -> Result<T, BlobError> {
-        let path = path(&self.folder, cid);
-        let joined = tokio::task::spawn_blocking(move || work(&path)).await;
-        joined.map_err(|error| BlobError::Unavailable(backend(error)))?
+        let folder = self.folder.clone();
+        let joined = tokio::task::spawn_blocking(move || work(&folder)).await;
+        joined.map_err(unavailable)?
     }
+}
+
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> BlobError {
+    BlobError::Unavailable(backend(error))
 }
 
 /// The last two letters spread best: a CID's beginning is the same for all.
@@ -44,8 +49,9 @@ fn path(folder: &Path, cid: Cid) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if path.exists() {
-        return Ok(());
+    // A damaged one is written again.
+    if fs::read(path).is_ok_and(|found| found == bytes) {
+        return touch(path);
     }
     let folder = path.parent().expect("made of a folder and a name");
     fs::create_dir_all(folder)?;
@@ -58,6 +64,56 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
+/// Makes a blob young again.
+#[expect(clippy::disallowed_methods, reason = "beside the file's own times, which the system's clock gives")]
+fn touch(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.set_modified(SystemTime::now())
+}
+
+/// Names in a folder, in order.
+fn names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Blobs of one of the folders `XY`; whatever else lies there is none.
+fn list_folder(folder: &Path, after: Option<&str>, found: &mut Vec<BlobRecord>) -> std::io::Result<()> {
+    for name in names(folder)? {
+        let Ok(cid) = name.parse() else { continue };
+        if after.is_some_and(|after| name.as_str() <= after) {
+            continue;
+        }
+        match fs::metadata(folder.join(&name)) {
+            Ok(metadata) => {
+                let since = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+                let put_ms = since.and_then(|since| u64::try_from(since.as_millis()).ok());
+                found.push(BlobRecord { cid, bytes: metadata.len(), put_ms });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn list(folder: &Path, after: Option<Cid>, limit: usize) -> std::io::Result<Vec<BlobRecord>> {
+    let after = after.map(|cid| cid.to_string());
+    let folder_after = after.as_deref().map_or("", |name| &name[name.len() - 2..]);
+    let mut found = Vec::new();
+    for name in names(folder)? {
+        if name.as_str() >= folder_after && found.len() < limit {
+            let after = after.as_deref().filter(|_| name == folder_after);
+            list_folder(&folder.join(name), after, &mut found)?;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
 #[async_trait]
 impl Blobs for FileBlobs {
     async fn put(&self, cid: Cid, bytes: Bytes) -> Result<(), BlobError> {
@@ -67,21 +123,44 @@ impl Blobs for FileBlobs {
         if !cid.names(&bytes) {
             return Err(BlobError::Damaged(cid));
         }
-        self.on_a_thread(cid, move |path| write(path, &bytes).map_err(|error| BlobError::Unavailable(backend(error))))
-            .await
+        // Held by the thread, which goes on even if the caller does not.
+        let hold: Hold = self.holds.hold(cid);
+        self.on_a_thread(move |folder| {
+            let _hold = hold;
+            write(&path(folder, cid), &bytes).map_err(unavailable)
+        })
+        .await
     }
 
     async fn get(&self, cid: Cid) -> Result<Bytes, BlobError> {
-        let read = move |path: &Path| match fs::read(path) {
+        let read = move |folder: &Path| match fs::read(path(folder, cid)) {
             Ok(bytes) if cid.names(&bytes) => Ok(Bytes::from(bytes)),
             Ok(_) => Err(BlobError::Damaged(cid)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(BlobError::NotFound(cid)),
-            Err(error) => Err(BlobError::Unavailable(backend(error))),
+            Err(error) => Err(unavailable(error)),
         };
-        self.on_a_thread(cid, read).await
+        self.on_a_thread(read).await
     }
 
     async fn has(&self, cid: Cid) -> Result<bool, BlobError> {
-        self.on_a_thread(cid, |path| Ok(path.exists())).await
+        self.on_a_thread(move |folder| Ok(path(folder, cid).exists())).await
+    }
+
+    fn holds(&self) -> &Holds {
+        &self.holds
+    }
+
+    async fn list(&self, after: Option<Cid>, limit: usize) -> Result<Vec<BlobRecord>, BlobError> {
+        self.on_a_thread(move |folder| list(folder, after, limit).map_err(unavailable)).await
+    }
+
+    async fn remove(&self, cid: Cid, collection: &Collection) -> Result<bool, BlobError> {
+        // One `unlink`, on this thread: the collection's lock must not wait for another.
+        match collection.unless_kept(cid, || fs::remove_file(path(&self.folder, cid))) {
+            None => Ok(false),
+            Some(Ok(())) => Ok(true),
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+            Some(Err(error)) => Err(unavailable(error)),
+        }
     }
 }

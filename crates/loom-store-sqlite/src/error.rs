@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use loom_storage::{BackendError, StoreError};
+use loom_storage::{BackendError, CommitError, EnqueueError, EraseError, ResolveError, StoreError};
 
 /// Why a data folder could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -15,15 +15,31 @@ pub enum OpenError {
         /// ` (process id N)` where it is known.
         owner: String,
     },
-    /// It was written by a newer version.
-    #[error("data folder {folder} has format {found}, this program knows up to {known}")]
+    /// It was written by another version.
+    #[error("data folder {folder} has format {found}, this program knows {known}")]
     Version {
         /// The folder.
         folder: PathBuf,
         /// Its format.
         found: i64,
-        /// The newest format known here.
+        /// The format known here.
         known: i64,
+    },
+    /// The database lost commits that were acknowledged.
+    #[error("the database in {folder} has lost its end: it counts {found} transactions, and {counted} were committed")]
+    Lost {
+        /// The folder.
+        folder: PathBuf,
+        /// What the database counts.
+        found: u64,
+        /// What the file `tally` counts.
+        counted: u64,
+    },
+    /// The database is another one than the folder was written with.
+    #[error("the database in {folder} is not the one that was written there")]
+    Replaced {
+        /// The folder.
+        folder: PathBuf,
     },
     /// A file or folder could not be made or opened.
     #[error("cannot use {path}")]
@@ -45,15 +61,87 @@ pub enum OpenError {
     },
 }
 
-/// An error of SQLite's as one of the ports'.
-pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
-    match &error {
-        rusqlite::Error::SqliteFailure(failure, message)
-            if matches!(failure.code, rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) =>
-        {
-            StoreError::Corrupt { what: message.clone().unwrap_or_else(|| failure.to_string()) }
+/// An error of SQLite's as one of the ports'; `what` is what it was about.
+pub(crate) fn store_error(error: rusqlite::Error, what: &dyn std::fmt::Display) -> StoreError {
+    match damage(&error) {
+        Some(damage) => StoreError::Corrupt { what: format!("{what}: {damage}") },
+        None => StoreError::Unavailable(backend(error)),
+    }
+}
+
+/// What is damaged, if that is what SQLite says.
+fn damage(error: &rusqlite::Error) -> Option<String> {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_DATA => {
+            Some("a page of the database does not match its digest".to_owned())
         }
-        _ => StoreError::Unavailable(backend(error)),
+        rusqlite::Error::SqliteFailure(failure, message) if matches!(failure.code, DatabaseCorrupt | NotADatabase) => {
+            Some(message.clone().unwrap_or_else(|| failure.to_string()))
+        }
+        // Columns have their types from the tables' definition.
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
+/// Why a whole transaction failed.
+#[derive(Debug)]
+pub(crate) struct GroupError {
+    pub(crate) error: BackendError,
+    /// What is damaged, if that is why.
+    damage: Option<String>,
+    /// Whether it may have become durable all the same.
+    pub(crate) unknown: bool,
+}
+
+impl GroupError {
+    pub(crate) fn refused(error: rusqlite::Error) -> Self {
+        Self { damage: damage(&error), error: backend(error), unknown: false }
+    }
+
+    pub(crate) fn writer(error: WriterError) -> Self {
+        Self { error: backend(error), damage: None, unknown: false }
+    }
+
+    pub(crate) fn unknown(error: rusqlite::Error) -> Self {
+        Self { unknown: true, ..Self::refused(error) }
+    }
+}
+
+impl From<&GroupError> for StoreError {
+    fn from(failed: &GroupError) -> Self {
+        match &failed.damage {
+            Some(what) => StoreError::Corrupt { what: what.clone() },
+            None => StoreError::Unavailable(failed.error.clone()),
+        }
+    }
+}
+
+impl From<&GroupError> for CommitError {
+    fn from(failed: &GroupError) -> Self {
+        let error = failed.error.clone();
+        if failed.unknown { CommitError::Unknown(error) } else { CommitError::Unavailable(error) }
+    }
+}
+
+impl From<&GroupError> for EnqueueError {
+    fn from(failed: &GroupError) -> Self {
+        EnqueueError::Store(failed.into())
+    }
+}
+
+impl From<&GroupError> for EraseError {
+    fn from(failed: &GroupError) -> Self {
+        EraseError::Store(failed.into())
+    }
+}
+
+impl From<&GroupError> for ResolveError {
+    fn from(failed: &GroupError) -> Self {
+        ResolveError::Unavailable(failed.error.clone())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ports, put together.
 
 use std::{
+    collections::HashSet,
     fs,
     num::NonZeroUsize,
     path::PathBuf,
@@ -10,21 +11,21 @@ use std::{
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use loom_storage::{
-    ActiveDeployment, ActorRecord, ActorSummary, Arrival, BackendError, Capabilities, Catalog, Commit, CommitError,
-    DeadLetter, DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position,
-    PromiseRecord, ResolveError, Storage, StoreError, Timers,
+    ActiveDeployment, ActorRecord, ActorSummary, Arrival, Capabilities, Catalog, Commit, CommitError, DeadLetter,
+    DueTimer, EnqueueError, Enqueued, EraseError, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position,
+    PromiseRecord, ResolveError, Storage, StoreError, Timers, Unerased, Upkeep,
 };
-use loom_types::{ActorAddress, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
+use loom_types::{ActorAddress, Cid, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 use lru::LruCache;
-use tokio::sync::oneshot;
 
 use crate::{
     FileBlobs, OpenError, Settings,
-    error::{WriterError, backend},
+    error::{GroupError, WriterError, backend},
     lock::FolderLock,
     reader::Readers,
     schema,
-    writer::{Operation, Writer},
+    tally::Tally,
+    writer::{EraseStep, GroupWriter, Writer},
 };
 
 /// Most actors whose grant is remembered. A holder that is forgotten has to acquire again.
@@ -36,19 +37,23 @@ pub fn open(settings: &Settings) -> Result<Storage, OpenError> {
     fs::create_dir_all(&settings.folder).map_err(io(settings.folder.clone()))?;
     let lock = FolderLock::acquire(&settings.folder)?;
     let path = settings.folder.join("loom.db");
-    let (connection, epoch) = schema::open_writer(&path, settings)?;
-    let grants =
-        Arc::new(Grants { epoch, state: Mutex::new(GrantState { counter: 0, current: LruCache::new(GRANTS_MAX) }) });
-    let writer = Writer::spawn(connection, settings.group_commit_max, grants.clone(), lock)
+    let tally_path = settings.folder.join("tally");
+    let counted = Tally::read(&tally_path).map_err(io(tally_path.clone()))?;
+    let opened = schema::open_writer(&path, settings, counted)?;
+    let tally = Tally::open(&tally_path, opened.counted).map_err(io(tally_path.clone()))?;
+    let state = GrantState { counter: 0, current: LruCache::new(GRANTS_MAX) };
+    let grants = Arc::new(Grants { epoch: opened.epoch, state: Mutex::new(state) });
+    let writer = Writer::spawn(opened.connection, settings.group_commit_max, grants.clone(), tally, lock)
         .map_err(io(settings.folder.clone()))?;
     let blobs = FileBlobs::open(settings.folder.join("blobs"))?;
-    let store = Arc::new(SqliteStore { readers: Readers::new(path), writer, grants });
+    let store = Arc::new(SqliteStore { readers: Arc::new(Readers::new(path)), writer, grants });
     Ok(Storage {
         journal: store.clone(),
         mailbox: store.clone(),
         timers: store.clone(),
-        catalog: store,
+        catalog: store.clone(),
         blobs: Arc::new(blobs),
+        upkeep: store,
     })
 }
 
@@ -84,16 +89,22 @@ impl Grants {
 }
 
 struct SqliteStore {
-    readers: Readers,
+    readers: Arc<Readers>,
     writer: Writer,
     grants: Arc<Grants>,
 }
 
 impl SqliteStore {
-    async fn write<T>(&self, operation: impl FnOnce(oneshot::Sender<T>) -> Operation) -> Result<T, BackendError> {
-        let (done, result) = oneshot::channel();
-        self.writer.submit(operation(done)).map_err(backend)?;
-        result.await.map_err(|_| backend(WriterError::Gone))
+    async fn write<T, E>(
+        &self,
+        work: impl FnMut(&mut GroupWriter<'_>) -> rusqlite::Result<Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Send + for<'e> From<&'e GroupError> + 'static,
+    {
+        let answer = self.writer.submit(work).map_err(|error| E::from(&GroupError::writer(error)))?;
+        answer.await.unwrap_or_else(|_| Err(E::from(&GroupError::writer(WriterError::Gone))))
     }
 }
 
@@ -108,28 +119,29 @@ impl Journal for SqliteStore {
     }
 
     async fn load(&self, actor: &ActorAddress) -> Result<Option<ActorRecord>, StoreError> {
-        self.readers.read(|reader| reader.load(actor))
+        self.readers.read(format_args!("actor {actor}"), |reader| reader.load(actor))
     }
 
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<(), CommitError>> {
         assert!(commit.expected_seq.0 > 0 || !commit.segment.entries.is_empty(), "books are kept of existing journals");
-        let (done, result) = oneshot::channel();
-        if let Err(error) = self.writer.submit(Operation::Commit(Box::new(commit), done)) {
-            return Box::pin(std::future::ready(Err(CommitError::Unavailable(backend(error)))));
+        match self.writer.submit(move |group| group.commit(&commit)) {
+            Err(error) => Box::pin(std::future::ready(Err(CommitError::Unavailable(backend(error))))),
+            Ok(answer) => Box::pin(async move {
+                answer.await.unwrap_or_else(|_| Err(CommitError::Unknown(backend(WriterError::Gone))))
+            }),
         }
-        Box::pin(async move { result.await.unwrap_or_else(|_| Err(CommitError::Unknown(backend(WriterError::Gone)))) })
     }
 
     async fn read(&self, actor: &ActorAddress, from: SequenceNumber) -> Result<Vec<Segment>, StoreError> {
-        self.readers.read(|reader| reader.segments(actor, from))
+        self.readers.read(format_args!("journal of {actor}"), |reader| reader.segments(actor, from))
     }
 }
 
 #[async_trait]
 impl Mailbox for SqliteStore {
     async fn enqueue(&self, actor: &ActorAddress, message: NewMessage) -> Result<Enqueued, EnqueueError> {
-        let result = self.write(|done| Operation::Enqueue(actor.clone(), message, done)).await;
-        result.map_err(|error| EnqueueError::Store(StoreError::Unavailable(error)))?
+        let actor = actor.clone();
+        self.write(move |group| group.enqueue(&actor, &message)).await
     }
 
     async fn arrivals(
@@ -139,51 +151,51 @@ impl Mailbox for SqliteStore {
         after: Position,
         limit: usize,
     ) -> Result<Vec<Arrival>, StoreError> {
-        self.readers.read(|reader| reader.arrivals(actor, lane, after, limit))
+        let what = format_args!("mailbox of {actor}");
+        self.readers.read(what, |reader| reader.arrivals(actor, lane, after, limit))
     }
 
     async fn status(&self, actor: &ActorAddress, id: &MessageId) -> Result<Option<MessageStatus>, StoreError> {
-        self.readers.read(|reader| reader.status(actor, id))
+        self.readers.read(format_args!("messages of {actor}"), |reader| reader.status(actor, id))
     }
 
     async fn resolve(&self, token: &str, result: Resolution, payload: Payload) -> Result<ActorAddress, ResolveError> {
         let token = token.to_owned();
-        let resolved = self.write(|done| Operation::Resolve { token, result, payload, done }).await;
-        resolved.map_err(ResolveError::Unavailable)?
+        self.write(move |group| group.resolve(&token, &result, &payload)).await
     }
 
     async fn ready(&self, after: Option<&ActorAddress>, limit: usize) -> Result<Vec<ActorAddress>, StoreError> {
-        self.readers.read(|reader| reader.ready(after, limit))
+        self.readers.read("actors with work", |reader| reader.ready(after, limit))
     }
 }
 
 #[async_trait]
 impl Timers for SqliteStore {
     async fn due(&self, now_ms: u64, limit: usize) -> Result<Vec<DueTimer>, StoreError> {
-        self.readers.read(|reader| reader.due(now_ms, limit))
+        self.readers.read("timers", |reader| reader.due(now_ms, limit))
     }
 
     async fn release(&self, now_ms: u64, limit: usize) -> Result<Vec<ActorAddress>, StoreError> {
         // Most often nothing is due; looking first keeps the writer out of it.
-        if !self.readers.read(|reader| reader.has_delayed(now_ms))? {
+        if !self.readers.read("delayed messages", |reader| reader.has_delayed(now_ms))? {
             return Ok(Vec::new());
         }
-        self.write(|done| Operation::Release { now_ms, limit, done }).await.map_err(StoreError::Unavailable)?
+        self.write(move |group| group.release(now_ms, limit)).await
     }
 
     async fn next_due(&self, now_ms: u64) -> Result<Option<u64>, StoreError> {
-        self.readers.read(|reader| reader.next_due(now_ms))
+        self.readers.read("timers", |reader| reader.next_due(now_ms))
     }
 }
 
 #[async_trait]
 impl Catalog for SqliteStore {
     async fn activate(&self, deployment: ActiveDeployment) -> Result<(), StoreError> {
-        self.write(|done| Operation::Activate(deployment, done)).await.map_err(StoreError::Unavailable)?
+        self.write(move |group| group.activate(&deployment)).await
     }
 
     async fn active(&self) -> Result<Vec<ActiveDeployment>, StoreError> {
-        self.readers.read(|reader| reader.deployments())
+        self.readers.read("deployments", |reader| reader.deployments())
     }
 
     async fn actors(
@@ -193,7 +205,7 @@ impl Catalog for SqliteStore {
         after: Option<&ActorAddress>,
         limit: usize,
     ) -> Result<Vec<ActorSummary>, StoreError> {
-        self.readers.read(|reader| reader.actors(namespace, actor_type, after, limit))
+        self.readers.read("the list of actors", |reader| reader.actors(namespace, actor_type, after, limit))
     }
 
     async fn promises(
@@ -203,7 +215,8 @@ impl Catalog for SqliteStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<PromiseRecord>, StoreError> {
-        self.readers.read(|reader| reader.promises(namespace, actor, after, limit))
+        let what = actor.map_or_else(|| "promises".to_owned(), |actor| format!("promises of {actor}"));
+        self.readers.read(what, |reader| reader.promises(namespace, actor, after, limit))
     }
 
     async fn dead_letters(
@@ -213,12 +226,41 @@ impl Catalog for SqliteStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        self.readers.read(|reader| reader.dead_letters(namespace, actor, after, limit))
+        self.readers.read("dead letters", |reader| reader.dead_letters(namespace, actor, after, limit))
     }
 
     async fn forget_dead_letter(&self, namespace: &Namespace, id: u64) -> Result<bool, StoreError> {
         let namespace = namespace.clone();
-        let forgotten = self.write(|done| Operation::ForgetDeadLetter { namespace, id, done }).await;
-        forgotten.map_err(StoreError::Unavailable)?
+        self.write(move |group| group.forget_dead_letter(&namespace, id)).await
+    }
+}
+
+#[async_trait]
+impl Upkeep for SqliteStore {
+    async fn erase(&self, actor: &ActorAddress, before: SequenceNumber) -> Result<u64, EraseError> {
+        let mut step = EraseStep::default();
+        loop {
+            let actor = actor.clone();
+            step = self.write(move |group| group.erase(&actor, before, step)).await?;
+            if step.next.is_none() {
+                return Ok(step.erased);
+            }
+        }
+    }
+
+    async fn unerased(&self, after: Option<&ActorAddress>, limit: usize) -> Result<Vec<Unerased>, StoreError> {
+        self.readers.read("the list of actors", |reader| reader.unerased(after, limit))
+    }
+
+    async fn forget(&self, ended_before_ms: u64, limit: usize) -> Result<usize, StoreError> {
+        self.write(move |group| group.forget(ended_before_ms, limit)).await
+    }
+
+    async fn unreferenced(&self, names: HashSet<Cid>) -> Result<HashSet<Cid>, StoreError> {
+        let readers = self.readers.clone();
+        // It reads every table to its end.
+        let read = move || readers.read("what rows lead to", |reader| reader.unreferenced(names));
+        let joined = tokio::task::spawn_blocking(read).await;
+        joined.map_err(|error| StoreError::Unavailable(backend(error)))?
     }
 }

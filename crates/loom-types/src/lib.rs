@@ -25,6 +25,6 @@ pub use self::{
     entry::{EncodedEntry, Entry, EntryBody, Resolution, TurnResult},
     message::{InvalidMessageId, MessageId, StepRef},
     number::{FencingToken, SequenceNumber, TurnNumber},
-    payload::{Payload, SALT_BYTES, SaltSource, media_type},
+    payload::{Marker, Payload, SALT_BYTES, SaltSource, media_type},
     segment::Segment,
 };

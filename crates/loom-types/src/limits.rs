@@ -4,6 +4,9 @@
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024;
 /// Largest value in one payload (message body, request, outcome, reply, state), in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest payload block that stands in a store's rows, in bytes. A larger one is a blob, and a marker stands in
+/// its place: rows stay small enough to be read, logged and copied together.
+pub const PAYLOAD_INLINE_BYTES_MAX: usize = 64 * 1024;
 /// Largest segment (what one commit appends), in bytes. A commit is cut before it grows past this.
 pub const SEGMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most entries one turn may write; a turn that asks for more fails with `too-many-steps`.

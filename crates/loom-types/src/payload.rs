@@ -24,6 +24,43 @@ pub mod media_type {
     pub const MESSAGE: &str = "application/vnd.loom.message+json";
     /// 32 random bytes from which a turn's `random` and `uuid` are derived.
     pub const SEED: &str = "application/vnd.loom.seed";
+    /// A marker: the block is in the blob store.
+    pub const SPILLED: &str = "application/vnd.loom.spilled";
+    /// A marker: the block was erased.
+    pub const ERASED: &str = "application/vnd.loom.erased";
+}
+
+/// What a store keeps in the place of a payload that is not there. A marker is a payload block of its own media
+/// type whose value is the name of the block it stands for. Entries never name one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marker {
+    /// The block is in the blob store, under this name.
+    Spilled(Cid),
+    /// The block was erased on purpose.
+    Erased(Cid),
+}
+
+impl Marker {
+    /// The block that is stored. Its salt is zero: a name gives nothing away.
+    pub fn to_payload(self) -> Payload {
+        struct Zero;
+        impl SaltSource for Zero {
+            fn fill(&mut self, bytes: &mut [u8]) {
+                bytes.fill(0);
+            }
+        }
+        let (media_type, cid) = match self {
+            Marker::Spilled(cid) => (media_type::SPILLED, cid),
+            Marker::Erased(cid) => (media_type::ERASED, cid),
+        };
+        Payload::seal(media_type, cid.to_string().as_bytes(), &mut Zero)
+    }
+
+    /// The block it stands for.
+    pub fn names(self) -> Cid {
+        let (Marker::Spilled(cid) | Marker::Erased(cid)) = self;
+        cid
+    }
 }
 
 /// Where salts come from: the operating system's generator in production, a seeded one in simulation.
@@ -98,6 +135,16 @@ impl Payload {
         &self.value
     }
 
+    /// What this stands for, if it is a marker.
+    pub fn marker(&self) -> Option<Marker> {
+        let of = match self.media_type.as_str() {
+            media_type::SPILLED => Marker::Spilled,
+            media_type::ERASED => Marker::Erased,
+            _ => return None,
+        };
+        self.text()?.parse().ok().map(of)
+    }
+
     /// The value as text, when it is UTF-8.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(&self.value).ok()
@@ -139,6 +186,16 @@ mod tests {
     fn equal_values_have_different_names() {
         let mut salts = Counting(0);
         assert_ne!(Payload::json("1", &mut salts).cid(), Payload::json("1", &mut salts).cid());
+    }
+
+    #[test]
+    fn a_marker_names_what_it_stands_for() {
+        let payload = Payload::json("{}", &mut Counting(0));
+        assert_eq!(payload.marker(), None);
+        for marker in [Marker::Spilled(payload.cid()), Marker::Erased(payload.cid())] {
+            let stored = Payload::from_block(marker.to_payload().block().clone()).unwrap();
+            assert_eq!((stored.marker(), marker.names()), (Some(marker), payload.cid()));
+        }
     }
 
     #[test]

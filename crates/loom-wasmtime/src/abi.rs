@@ -260,13 +260,16 @@ pub(crate) fn store(caller: &mut Caller<'_, HostState>, at: i32, bytes: &[u8]) -
         .map_err(|_| bad_pointer("buffer", format!("{} bytes at {}", bytes.len(), at as u32)).into())
 }
 
+/// Takes fuel for what the host does.
+pub(crate) fn spend(caller: &mut Caller<'_, HostState>, units: u64) -> Result<()> {
+    let left = caller.get_fuel()?.saturating_sub(units);
+    caller.set_fuel(left)?;
+    if left == 0 { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
+}
+
 /// Stores zeros where the guest asked for random bytes. As in `memory.fill`, each costs a unit of fuel.
 pub(crate) fn zero(caller: &mut Caller<'_, HostState>, at: i32, length: i32) -> Result<()> {
-    let left = caller.get_fuel()?.saturating_sub(u64::from(length as u32));
-    caller.set_fuel(left)?;
-    if left == 0 {
-        return Err(Trap::OutOfFuel.into());
-    }
+    spend(caller, u64::from(length as u32))?;
     let memory = memory(caller)?;
     let (at, length) = (at as u32, length as u32 as usize);
     let room = room(memory.data_mut(caller), at, length);

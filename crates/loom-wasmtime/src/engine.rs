@@ -7,7 +7,12 @@ use loom_types::Cid;
 use sha2::{Digest, Sha256};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
-use crate::{Settings, cache::Cache, host::Linkers, module::CompiledModule};
+use crate::{
+    Settings,
+    cache::Cache,
+    host::{FUEL_PER_BYTE, FUEL_PER_CALL, Linkers},
+    module::CompiledModule,
+};
 
 /// What modules may use: WebAssembly 2 and what its compilers emit beyond it. Named here, so that neither a new
 /// Wasmtime nor another crate's choice of its cargo features changes it. 64-bit memories are compiled only to be
@@ -136,7 +141,8 @@ pub(crate) fn configuration(settings: &Settings) -> Config {
 /// Version, and a hash of everything that can change what a guest computes or how much fuel it uses.
 fn identity(settings: &Settings) -> String {
     let description = format!(
-        "cranelift features={:#x} fuel=default nan=canonical relaxed-simd=deterministic stack={}",
+        "cranelift features={:#x} fuel=default+{FUEL_PER_CALL}/call+{FUEL_PER_BYTE}/byte nan=canonical \
+         relaxed-simd=deterministic stack={}",
         FEATURES.bits(),
         settings.stack_bytes
     );

@@ -116,6 +116,12 @@ fn unknown_import(module: &str, name: &str, detail: &str) -> Failure {
     )
 }
 
+/// What a request costs beside the guest's own instructions, so that a loop of requests ends as soon as any other:
+/// about the time that the host takes for it, if a unit is a nanosecond.
+pub(crate) const FUEL_PER_CALL: u64 = 5000;
+/// And for each byte of it and of its answer, which the host reads, journals and copies.
+pub(crate) const FUEL_PER_BYTE: u64 = 4;
+
 /// Hands the request to the driver and waits until it brings the answer.
 async fn call(caller: &mut Caller<'_, HostState>, request: abi::StringRef) -> Result<String> {
     if caller.data().allocating {
@@ -124,6 +130,7 @@ async fn call(caller: &mut Caller<'_, HostState>, request: abi::StringRef) -> Re
     }
     let limit = caller.data().limits.output_bytes;
     let text = abi::read(caller, request, "request", limit)?;
+    abi::spend(caller, FUEL_PER_CALL + FUEL_PER_BYTE * text.len() as u64)?;
     let fuel_used = caller.data().limits.fuel - caller.get_fuel()?;
     let exchange = caller.data().exchange.clone();
     {
@@ -135,7 +142,9 @@ async fn call(caller: &mut Caller<'_, HostState>, request: abi::StringRef) -> Re
         Some(answer) => Poll::Ready(answer),
         None => Poll::Pending,
     });
-    Ok(answer.await)
+    let answer = answer.await;
+    abi::spend(caller, FUEL_PER_BYTE * answer.len() as u64)?;
+    Ok(answer)
 }
 
 pub(crate) fn lock(exchange: &Mutex<Exchange>) -> std::sync::MutexGuard<'_, Exchange> {

@@ -4,22 +4,16 @@
 //! remapped here, and all packages are below the workspace's folder (the SDK by a link), because
 //! cargo makes the absolute path of any other package part of its symbols.
 
-mod toolchain;
-
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use loom_build::{STACK, TARGET, Toolchain, registry_folders};
 use serde::Deserialize;
 
-use self::toolchain::TARGET;
-pub(crate) use self::toolchain::Toolchain;
 use super::Built;
 use crate::process::{command, run};
-
-/// A fresh instance zeroes its stack on the way, so it gets as much as guests need and no more.
-const STACK: &str = "-Clink-arg=-zstack-size=32768";
 
 /// A package that builds to a guest.
 struct Package {
@@ -108,13 +102,7 @@ fn rustflags(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<OsStri
     let mut renamed = vec![(root.to_owned(), "loom")];
     renamed.push((target.to_owned(), "target"));
     renamed.push((toolchain.sysroot.join("lib/rustlib/src/rust"), "rust"));
-    // The folder below is named after the registry that the packages came through.
-    let registries = cargo_home()?.join("registry/src");
-    if let Ok(entries) = fs::read_dir(&registries) {
-        for entry in entries {
-            renamed.push((entry?.path(), "registry"));
-        }
-    }
+    renamed.extend(registry_folders()?.into_iter().map(|folder| (folder, "registry")));
     let mut flags = OsString::from(STACK);
     for (from, to) in renamed {
         flags.push("\u{1f}--remap-path-prefix=");
@@ -123,14 +111,4 @@ fn rustflags(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<OsStri
         flags.push(to);
     }
     Ok(flags)
-}
-
-fn cargo_home() -> Result<PathBuf> {
-    match std::env::var_os("CARGO_HOME") {
-        Some(folder) => Ok(folder.into()),
-        None => {
-            let home = std::env::home_dir().context("this user has no home folder")?;
-            Ok(home.join(".cargo"))
-        }
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use loom_client::CollectedBlobs;
+
 use crate::{CliError, arguments::Blob, output, target::Target};
 
 pub(super) async fn blob(command: Blob) -> Result<(), CliError> {
@@ -16,6 +18,20 @@ pub(super) async fn blob(command: Blob) -> Result<(), CliError> {
                 output::print_json(&stored);
             } else {
                 output::outln!("{}", stored.cid);
+            }
+            Ok(())
+        }
+        Blob::Gc { dry_run, kept_hours, target, json } => {
+            let target = Target::open(&target).await?;
+            let collected = target.client.collect_blobs(dry_run, kept_hours.saturating_mul(3600)).await;
+            target.close().await;
+            let collected = collected?;
+            if json {
+                output::print_json(&collected);
+            } else {
+                let would = if dry_run { "would be removed" } else { "removed" };
+                let CollectedBlobs { kept, removed, removed_bytes, .. } = collected;
+                output::outln!("{removed} blobs ({removed_bytes} bytes) {would}, {kept} kept");
             }
             Ok(())
         }

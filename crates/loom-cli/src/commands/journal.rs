@@ -110,7 +110,7 @@ fn line(entry: &Entry, started_ms: u64, width: usize) -> String {
                 grouped(number("fuel"))
             )
         }
-        kind => format!("{seq:>5}  {kind}  {} by {}\n", text("what"), text("by")),
+        kind => format!("{seq:>5}  {kind:<13} {}  {} by {}\n", time(entry.at_ms), text("what"), text("by")),
     }
 }
 
@@ -119,6 +119,7 @@ fn value(payloads: &BTreeMap<String, Payload>, role: &str) -> String {
     match (&payload.json, &payload.base64) {
         (Some(json), _) => json.get().to_owned(),
         (None, Some(base64)) => base64.clone(),
+        (None, None) if payload.erased => "(erased)".to_owned(),
         (None, None) => format!("({})", payload.cid),
     }
 }

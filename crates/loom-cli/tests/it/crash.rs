@@ -9,17 +9,27 @@ use std::{
     },
 };
 
-use loom_client::{Answered, Client, ClientError, Entry, SendMessage};
+use loom_client::{Answered, Client, ClientError, Entry, SendMessage, Settlement};
 
 use crate::process::{Dev, PATIENCE, deployment, stdout};
 
-const KILLS: usize = 6;
+/// In each of the two configurations.
+const KILLS: usize = 25;
 const MESSAGES: usize = 360;
 const CLIENTS: usize = 24;
 const ACTORS: usize = 8;
 
-/// What every message does: pure work, an effect, a call, a message, a timer, and a trace in the state.
+/// What every message does: pure work, an effect, a call, a message, timers, chance, a blob, and a trace in the state.
+/// Some also wait for somebody outside, and have a value too large for a row.
 fn program(n: usize) -> String {
+    let more = match n % 12 {
+        0 => format!(
+            r#",{{"op":"promise.create"}},{{"op":"promise.await","handle":{{"$ref":[13,"/handle"]}}}},
+            {{"op":"activity","name":"effect","input":"{}"}}"#,
+            "x".repeat(100_000)
+        ),
+        _ => String::new(),
+    };
     format!(
         r#"{{"do":[{{"op":"activity","name":"echo","input":{n}}},
             {{"op":"activity","name":"effect","input":{n}}},
@@ -27,6 +37,9 @@ fn program(n: usize) -> String {
             {{"op":"send","to":"other/sent","body":{{"do":[{{"op":"state.set","pointer":"/m{n}","value":1}}]}}}},
             {{"op":"sleep","ms":1}},
             {{"op":"state.set","pointer":"/m{n}","value":1}},
+            {{"op":"now"}},{{"op":"random","bytes":8}},{{"op":"uuid"}},
+            {{"op":"blob.put","text":"blob {n}"}},{{"op":"blob.get","cid":{{"$ref":9}}}},
+            {{"op":"timer.start","ms":1}},{{"op":"await","handles":[{{"$ref":11}}]}}{more},
             {{"reply":{{"$ref":1}}}}]}}"#
     )
 }
@@ -53,6 +66,7 @@ async fn crash_and_check(resident: &str) {
     let replies = Arc::new(Mutex::new(BTreeMap::new()));
     let clients: Vec<_> =
         (0..CLIENTS).map(|_| tokio::spawn(client(url.clone(), next.clone(), replies.clone()))).collect();
+    let resolver = tokio::spawn(resolve_promises(url.clone()));
     for kill in 1..=KILLS {
         // Always in the middle of the load, never at a moment chosen by the clock.
         let wanted = kill * MESSAGES / (KILLS + 2);
@@ -65,10 +79,14 @@ async fn crash_and_check(resident: &str) {
         dev.kill();
         dev = Dev::start(&data, &arguments);
         *url.write().unwrap() = dev.url.clone();
+        // In the middle of the load: nothing that a commit under way needs may go.
+        dev.client().collect_blobs(false, 0).await.unwrap();
     }
     for client in clients {
         tokio::time::timeout(PATIENCE, client).await.expect("every message is answered").unwrap();
     }
+    resolver.abort();
+    dev.client().collect_blobs(false, 0).await.unwrap();
     let replies = replies.lock().unwrap().clone();
     check(&dev.client(), &replies).await;
     dev.terminate();
@@ -101,6 +119,20 @@ async fn client(url: Arc<RwLock<String>>, next: Arc<AtomicUsize>, replies: Arc<M
                 }
             }
         }
+    }
+}
+
+/// The people outside: settles whatever waits for them.
+async fn resolve_promises(url: Arc<RwLock<String>>) {
+    loop {
+        let client = Client::new(&url.read().unwrap().clone());
+        let open = client.promises(None).await.map(|page| page.items).unwrap_or_default();
+        for promise in open {
+            let value = serde_json::value::RawValue::from_string("true".to_owned()).unwrap();
+            // The server may be gone, or the promise settled before a crash that hid it.
+            let _ = client.settle(&promise.token, &Settlement::Ok(value)).await;
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -159,6 +191,10 @@ async fn check(client: &Client, replies: &BTreeMap<usize, String>) {
         let state: BTreeMap<String, u64> = serde_json::from_str(&client.state(&name).await.unwrap()).unwrap();
         assert_eq!(state.len(), expected.len(), "each left its trace");
         for entry in entries.iter().filter(|entry| entry.kind == "step") {
+            if entry.body["op"] == "blob.put" {
+                let cid = entry.payloads["ok"].json.as_ref().unwrap().get().trim_matches('"');
+                assert!(client.blob(cid).await.unwrap().starts_with(b"blob "), "every blob is there");
+            }
             if matches!(entry.body["op"].as_str(), Some("call" | "send")) {
                 let id = format!("default/{name}#{}.{}", entry.turn, entry.body["n"]);
                 sent.insert(id, entry.payloads["request"].cid.clone());

@@ -1,8 +1,12 @@
 //! The program as its users meet it: real processes, real files, real ports.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod config;
 mod crash;
 mod demo;
+mod guests;
 mod outside;
 mod process;
+mod security;
+mod tenants;
 mod usage;

@@ -15,7 +15,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn loom() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loom"));
-    command.env("RUST_BACKTRACE", "0").env_remove("LOOM_URL").env_remove("LOOM_DATA").env_remove("LOOM_LISTEN");
+    for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOOM_")) {
+        command.env_remove(variable);
+    }
+    command.env("RUST_BACKTRACE", "0");
     command
 }
 
@@ -31,7 +34,7 @@ pub(crate) fn stdout(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A `loom dev` process. Dropping it kills it.
+/// A `loom dev` or `loom serve` process. Dropping it kills it.
 pub(crate) struct Dev {
     child: Child,
     pub(crate) url: String,
@@ -40,22 +43,28 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
-        Self::start_with(data, arguments, &[("LOOM_LOG", "error")])
+        Self::start_with(data, arguments, &[])
     }
 
+    /// With variables of the environment.
     pub(crate) fn start_with(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = loom()
-            .args(["dev", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let fixed = ["dev", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+        Self::run_with(&[&fixed, arguments].concat(), environment)
+    }
+
+    /// Any command that runs a node.
+    pub(crate) fn run(arguments: &[&str]) -> Self {
+        Self::run_with(arguments, &[])
+    }
+
+    fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = loom();
+        command.args(arguments).env("LOOM_LOG", "error").envs(environment.iter().copied()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut seen = Vec::new();
         let url = loop {
-            let Some(line) = lines.next() else { panic!("loom dev ended: {seen:?}") };
+            let Some(line) = lines.next() else { panic!("loom {arguments:?} ended: {seen:?}") };
             let line = line.unwrap();
             if let Some((_, url)) = line.split_once("listens on ") {
                 break url.to_owned();

@@ -126,6 +126,7 @@ fn what_cannot_work_is_said_clearly() {
 async fn the_interface_answers_nonsense_with_problems() {
     let folder = tempfile::tempdir().unwrap();
     let dev = Dev::start(folder.path(), &[]);
+    loom_client::use_ring();
     // A server that refuses a body closes the connection, so each request gets its own.
     let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     let json = "application/json";

@@ -14,7 +14,6 @@ use crate::{
 };
 
 /// What a request becomes.
-#[expect(clippy::large_enum_variant, reason = "one at a time, made and taken apart at once")]
 pub(super) enum Step {
     /// It has its outcome now.
     Now(Outcome),

@@ -9,7 +9,7 @@ use loom_types::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ActivitySpec, Deployment, GuestLimits, MessageKind, Retry};
+use crate::{ActivitySpec, Deployment, GuestLimits, MessageKind};
 
 struct Counting(u8);
 

@@ -2,8 +2,8 @@
 
 use loom_machine::{Effect, Ended, MessageKind, Outcome, Pending, Restarted};
 use loom_storage::{
-    Admission, Commit, CommitError, Lane, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome,
-    Position, StateWrite, TimerWrite,
+    Admission, Commit, CommitError, Hold, Lane, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage,
+    OutgoingOutcome, Position, StateWrite, TimerWrite,
 };
 use loom_types::{ActorAddress, MessageId, Payload, Segment, SequenceNumber, StepRef, TurnNumber};
 
@@ -36,6 +36,8 @@ pub(crate) struct InFlight {
     entries: u64,
     steps: u64,
     turn_started_at: Option<std::time::Duration>,
+    /// Blobs that its entries name; let go of when it has returned.
+    _holds: Vec<Hold>,
 }
 
 impl InFlight {
@@ -85,7 +87,8 @@ impl Live {
         running.is_recorded = true;
         let admissions = opening.into_iter().chain(running.admitted.drain(..)).collect();
         let accept = Some(running.turn.opening().turn);
-        let in_flight = InFlight { accept, admissions, ..InFlight::default() };
+        let _holds = std::mem::take(&mut running.holds);
+        let in_flight = InFlight { accept, admissions, _holds, ..InFlight::default() };
         let open_turn = Some(running.started_seq);
         let needs_worker = running.needs_worker();
         self.hand_in(
@@ -222,6 +225,7 @@ impl Live {
             ended: Some(failed),
             controlled: controlled.into_iter().collect(),
             turn_started_at: Some(running.started_at),
+            _holds: std::mem::take(&mut running.holds),
             ..InFlight::default()
         };
         io.resident.pop(&self.address);
@@ -295,27 +299,17 @@ impl Live {
             payloads.extend(next.payloads);
         }
         in_flight.entries = entries.len() as u64;
+        let head = self.chain.head.expect("a journal that is written to has a head");
+        let (actor, segment, at_ms) = (self.address.clone(), Segment { entries, payloads }, io.context.clock.now_ms());
         let mut commit = Commit {
-            actor: self.address.clone(),
-            token: self.token,
-            expected_seq,
-            segment: Segment { entries, payloads },
-            head: self.chain.head.expect("a journal that is written to has a head"),
             turn: self.turn,
             open_turn: standing.open_turn,
             needs_worker: standing.needs_worker,
             is_paused: self.is_paused,
             state: standing.state,
             taken,
-            admissions: Vec::new(),
-            messages: Vec::new(),
-            outcomes: Vec::new(),
-            cancels: Vec::new(),
             dead_letters: std::mem::take(&mut in_flight.dead_letters),
-            timers: Vec::new(),
-            promises_created: Vec::new(),
-            promises_cleared: Vec::new(),
-            at_ms: io.context.clock.now_ms(),
+            ..Commit::of_segment(actor, self.token, expected_seq, segment, head, at_ms)
         };
         for effect in pending.effects {
             self.add_effect(io, turn, effect, &mut commit, &mut in_flight);
@@ -425,6 +419,7 @@ impl Live {
         }
         in_flight.controlled.into_iter().for_each(ControlResponder::done);
         if let Some(running) = self.running.as_mut().filter(|running| in_flight.accept == Some(running.number())) {
+            running.is_durable = true;
             running.responders.iter_mut().for_each(Responders::accept);
         }
         for (actor, lane) in in_flight.wake {
@@ -468,6 +463,9 @@ impl Live {
             }
         }
         let received = self.received.drain();
+        for delivery in self.entering.drain().flat_map(|(_, waiting)| waiting) {
+            delivery.responders.fail(error.clone());
+        }
         for responders in self.followers.drain().chain(received).flat_map(|(_, responders)| responders) {
             responders.fail(error.clone());
         }

@@ -6,7 +6,7 @@ use loom_machine::{
     Ambient, Completion, Failure, Guest, HostFault, Message, Module, Opening, Outcome, Progress, Reaction, Task, Turn,
     Work,
 };
-use loom_storage::{Admission, DueTimer, Position, TimerRecord, TimerWrite};
+use loom_storage::{Admission, DueTimer, Hold, Position, TimerRecord, TimerWrite};
 use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -24,6 +24,10 @@ const UNDER_WAY: u64 = i64::MAX as u64;
 /// Commit a turn's entries before they grow past this, even if its guest never waits.
 const PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Fuel that a turn's guests may use between requests before others run. A guest that computes yields by itself
+/// (`sandbox.slice_fuel`); one that asks and asks is stopped here.
+const SLICE_FUEL: u64 = 5_000_000;
+
 /// A turn that is not finished.
 pub(crate) struct Running {
     pub(crate) turn: Turn,
@@ -31,6 +35,8 @@ pub(crate) struct Running {
     pub(crate) phase: Phase,
     /// `turn-started` is durable, or on its way there.
     pub(crate) is_recorded: bool,
+    /// `turn-started` is durable.
+    pub(crate) is_durable: bool,
     /// What makes the client's id known; none for messages between actors.
     pub(crate) admission: Option<Admission>,
     pub(crate) responders: Vec<Responders>,
@@ -42,6 +48,8 @@ pub(crate) struct Running {
     pub(crate) stopping: Option<Stopping>,
     /// Timer rows that the next commit changes beyond what the turn says.
     pub(crate) books: Vec<TimerWrite>,
+    /// Blobs that pending entries name.
+    pub(crate) holds: Vec<Hold>,
     /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
     pub(crate) jobs: HashMap<u32, u32>,
     /// Ends them when the turn does, or when this process gives it up.
@@ -52,6 +60,10 @@ pub(crate) struct Running {
     guest: Option<Box<dyn Guest>>,
     /// A pure activity that runs inside its step.
     inner: Option<Box<dyn Guest>>,
+    /// The answer to its last request, if others run before it gets it.
+    held: Option<String>,
+    /// Fuel of its pure activities since it began its slice.
+    inner_fuel: u64,
     faults: u32,
 }
 
@@ -95,18 +107,22 @@ impl Running {
             started_seq,
             phase: Phase::Ready,
             is_recorded: false,
+            is_durable: false,
             admission,
             responders,
             taken: Vec::new(),
             admitted: Vec::new(),
             stopping: None,
             books: Vec::new(),
+            holds: Vec::new(),
             jobs: HashMap::new(),
             over: CancellationToken::new().drop_guard(),
             started_at,
             module: None,
             guest: None,
             inner: None,
+            held: None,
+            inner_fuel: 0,
             faults: 0,
         }
     }
@@ -218,9 +234,16 @@ impl Live {
     /// Runs the guest until it has to wait, lets others run, or ends.
     pub(super) fn drive(&mut self, io: &mut Io, answer: Option<String>) {
         io.resident.pop(&self.address);
-        let mut answer = answer;
+        let Some(running) = self.running.as_mut() else { return };
+        let mut answer = answer.or_else(|| running.held.take());
+        running.inner_fuel = 0;
+        let slice_began = running.fuel_used();
         loop {
             let Some(running) = self.running.as_mut() else { return };
+            if answer.is_some() && running.fuel_used() + running.inner_fuel > slice_began + SLICE_FUEL {
+                running.held = answer;
+                return self.slice_over(io);
+            }
             if running.guest.is_none() {
                 match self.start_guest(io) {
                     Started::Yes => answer = None,
@@ -386,6 +409,7 @@ impl Live {
                 }
             }
             Task::BlobGet { cid, base64 } => {
+                running.holds.push(blobs.holds().hold(cid));
                 let is_replay = running.turn.is_replaying();
                 running.phase = Phase::Task;
                 self.background(io, async move {
@@ -404,9 +428,10 @@ impl Live {
                 None
             }
             Task::BlobPut { bytes } => {
+                let cid = Cid::of(Codec::Raw, &bytes);
+                running.holds.push(blobs.holds().hold(cid));
                 running.phase = Phase::Task;
                 self.background(io, async move {
-                    let cid = Cid::of(Codec::Raw, &bytes);
                     let stored = blobs.put(cid, bytes.into()).await;
                     let result = stored.map(|()| Ok(format!("\"{cid}\""))).map_err(|error| HostFault::Unavailable {
                         what: format!("the store for blob {cid}"),
@@ -433,6 +458,7 @@ impl Live {
                 None
             }
             Sliced::Done(Ok(result)) => {
+                running.inner_fuel += inner.fuel_used();
                 running.inner = None;
                 Some(self.finish(io, result.as_deref()))
             }

@@ -7,7 +7,9 @@ use tokio::sync::oneshot;
 
 use super::{Handle, SendError, SendOptions, Ticket};
 use crate::{
-    ControlError, ControlRequest, load,
+    ControlError, ControlRequest,
+    audit::RESERVED,
+    load,
     shard::{ControlDelivery, ControlResponder, Event},
 };
 
@@ -146,6 +148,9 @@ impl Handle {
     }
 
     async fn control(&self, actor: &ActorAddress, request: ControlRequest, by: &str) -> Result<(), ControlError> {
+        if actor.actor_type().starts_with(RESERVED) {
+            return Err(ControlError::Reserved(actor.clone()));
+        }
         let (sender, done) = oneshot::channel();
         let responder = ControlResponder::new(sender);
         let delivery = ControlDelivery { address: actor.clone(), request, by: by.to_owned(), responder };

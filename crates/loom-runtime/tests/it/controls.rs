@@ -25,18 +25,11 @@ async fn result(mut ticket: Ticket) -> Result<String, loom_machine::Failure> {
 }
 
 fn controls(bodies: &[EntryBody]) -> Vec<(&str, &str)> {
-    let control = |body: &'_ EntryBody| match body {
-        EntryBody::Control { .. } => true,
-        _ => false,
-    };
-    bodies
-        .iter()
-        .filter(|body| control(body))
-        .map(|body| match body {
-            EntryBody::Control { what, by, .. } => (what.as_str(), by.as_str()),
-            _ => unreachable!(),
-        })
-        .collect()
+    let controls = bodies.iter().filter_map(|body| match body {
+        EntryBody::Control { what, by, .. } => Some((what.as_str(), by.as_str())),
+        _ => None,
+    });
+    controls.collect()
 }
 
 #[tokio::test]
@@ -46,7 +39,7 @@ async fn a_cancelled_turn_is_told_and_ends_as_it_likes() {
         node.handle.cancel(&probe("a"), "not needed", "anna").await.unwrap();
         // The probe answers with the first error it met.
         let answer = result(ticket).await;
-        let text = answer.map_or_else(|failure| failure.to_string(), |reply| reply);
+        let text = answer.unwrap_or_else(|failure| failure.to_string());
         assert!(text.contains("leads nowhere") || text.contains("cancelled"), "{text}");
         assert_eq!(controls(&journal(node, "default/probe/a").await), [("cancel", "anna")]);
         let idle = node.handle.cancel(&probe("a"), "again", "anna").await;

@@ -92,7 +92,8 @@ fn unreachable_once() -> Result<HttpReply, Failure> {
 async fn start(world: &World, storage: Storage, change: impl FnOnce(&mut ActivitySpec)) -> Node {
     let host = Host { outside: world.outside(), ..Host::real(Arc::new(SystemClock::default())) };
     let runtime = Runtime::start_on(settings(100), storage, sandbox(), host).await.unwrap();
-    let node = Node::of(runtime);
+    let handle = runtime.handle();
+    let node = Node::of(runtime, handle);
     node.handle.deploy(&Namespace::default(), deployment(&node, change).await).await.unwrap();
     node
 }

@@ -1,11 +1,15 @@
 //! The runtime with real guests, on every store, with and without room for waiting instances.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod audit;
 mod controls;
 mod effects;
+mod faults;
+mod hostile;
 mod messages;
 mod node;
 mod queries;
 mod recorded;
 mod restarts;
 mod turns;
+mod upkeep;

@@ -45,11 +45,16 @@ pub(crate) fn settings(resident: usize) -> Settings {
 
 impl Node {
     pub(crate) async fn start(storage: Storage, settings: Settings) -> Self {
-        Self::of(Runtime::start(settings, storage, sandbox(), Arc::new(SystemClock::default())).await.unwrap())
+        Self::start_on(storage, settings, sandbox()).await
     }
 
-    pub(crate) fn of(runtime: Runtime) -> Self {
+    pub(crate) async fn start_on(storage: Storage, settings: Settings, sandbox: Arc<WasmtimeSandbox>) -> Self {
+        let runtime = Runtime::start(settings, storage, sandbox, Arc::new(SystemClock::default())).await.unwrap();
         let handle = runtime.handle();
+        Self::of(runtime, handle)
+    }
+
+    pub(crate) fn of(runtime: Runtime, handle: Handle) -> Self {
         Self { runtime, handle, _folder: None }
     }
 

@@ -82,6 +82,11 @@ impl Replay<'_> {
         let guest = ActorGuest::new(&turn.message.body, self.world.clone());
         let next = self.drive(&mut restored, guest, entries[length..].first().map_or(0, |entry| entry.at_ms))?;
         let expected = entries[length..].iter().find(|entry| !matches!(entry.body, EntryBody::Outcome { .. }));
+        if expected.is_some_and(|entry| matches!(entry.body, EntryBody::Control { .. })) || is_cancelled(history, turn)
+        {
+            // Somebody outside stepped in before the guest did what it was about to do.
+            return Ok(());
+        }
         match (next, expected.map(|entry| &entry.body)) {
             (Next::Wait, None) => Ok(()),
             (Next::Wait, Some(_)) if matches!(entries[length].body, EntryBody::Outcome { .. }) => Ok(()),
@@ -115,7 +120,7 @@ impl Replay<'_> {
                         Reaction::Answer(answer) => Some(answer),
                         Reaction::Wait => return Ok(asked(turn).unwrap_or(Next::Wait)),
                         Reaction::Fail(failure) => return Err(failure.to_string()),
-                        Reaction::Restart(_) => return Err("no program asks for this yet".into()),
+                        Reaction::Restart(_) => return Err("no program restarts its turn".to_owned()),
                         Reaction::Run(Task::BlobGet { cid, base64: false }) if turn.is_replaying() => {
                             Some(turn.finish(self.blob(cid)?.as_deref(), &mut ambient))
                         }
@@ -140,6 +145,12 @@ impl Replay<'_> {
         let bytes = bytes.map_err(|error| causes(&error))?;
         Ok(Ok(serde_json::to_string(&String::from_utf8_lossy(&bytes)).expect("strings serialise")))
     }
+}
+
+/// Whether the turn was ended without asking its guest.
+fn is_cancelled(history: &History, turn: &TurnSpan) -> bool {
+    let result = history.result_of(turn).map(|(_, result)| result);
+    result.is_some_and(|result| result.is_err_and(|failure| failure.contains("\"kind\":\"cancelled\"")))
 }
 
 /// The first step that is not in the journal yet.

@@ -96,8 +96,14 @@ impl FaultyStore {
         };
         let unknown = || CommitError::Unknown(trouble("the answer is lost"));
         match self.fate() {
-            Fate::Refused => tell(told, Err(CommitError::Unavailable(trouble("refused")))),
-            Fate::Dropped => tell(told, Err(unknown())),
+            Fate::Refused => {
+                self.fail_those_after(&actor).await;
+                tell(told, Err(CommitError::Unavailable(trouble("refused"))));
+            }
+            Fate::Dropped => {
+                self.fail_those_after(&actor).await;
+                tell(told, Err(unknown()));
+            }
             Fate::Late => {
                 tell(told, Err(unknown()));
                 self.disk.clock.sleep(self.disk.delay() * 4).await;
@@ -116,6 +122,12 @@ impl FaultyStore {
             }
             Fate::Applied => tell(told, self.apply(commit).await),
         }
+    }
+
+    /// If one commit fails, so do those after it, even those without entries.
+    async fn fail_those_after(&self, actor: &loom_types::ActorAddress) {
+        let fenced = self.disk.durable.journal.acquire(actor).await;
+        fenced.expect("the reference store does not fail");
     }
 
     /// Makes a commit durable, unless the process dies at this very point.

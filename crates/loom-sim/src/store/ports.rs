@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use loom_storage::{
-    ActiveDeployment, ActorRecord, ActorSummary, Arrival, BlobError, Blobs, Capabilities, Catalog, Commit, CommitError,
-    DeadLetter, DueTimer, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position,
-    PromiseRecord, ResolveError, StoreError, Timers,
+    ActiveDeployment, ActorRecord, ActorSummary, Arrival, BlobError, BlobRecord, Blobs, Capabilities, Catalog,
+    Collection, Commit, CommitError, DeadLetter, DueTimer, EnqueueError, Enqueued, Holds, Journal, Lane, Mailbox,
+    MessageStatus, NewMessage, Position, PromiseRecord, ResolveError, StoreError, Timers,
 };
 use loom_types::{ActorAddress, Cid, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 
@@ -155,5 +155,18 @@ impl Blobs for FaultyStore {
 
     async fn has(&self, cid: Cid) -> Result<bool, BlobError> {
         self.through("blob has", self.disk.durable.blobs.has(cid)).await.map_err(BlobError::Unavailable)?
+    }
+
+    fn holds(&self) -> &Holds {
+        self.disk.durable.blobs.holds()
+    }
+
+    async fn list(&self, after: Option<Cid>, limit: usize) -> Result<Vec<BlobRecord>, BlobError> {
+        self.through("blob list", self.disk.durable.blobs.list(after, limit)).await.map_err(BlobError::Unavailable)?
+    }
+
+    async fn remove(&self, cid: Cid, collection: &Collection) -> Result<bool, BlobError> {
+        let removed = self.disk.durable.blobs.remove(cid, collection);
+        self.through("blob remove", removed).await.map_err(BlobError::Unavailable)?
     }
 }

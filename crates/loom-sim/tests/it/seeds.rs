@@ -1,28 +1,16 @@
 //! What every seed has to pass.
 
-use loom_sim::{Report, Scenario, run};
+use loom_sim::{Scenario, run};
+
+use crate::expect_none;
 
 /// Seeds of every test run; `cargo xtask sim` plays more.
-const SEEDS: std::ops::Range<u64> = 0..80;
-/// Events shown of a run that fails.
-const EVENTS_SHOWN: usize = 60;
+const SEEDS: std::ops::Range<u64> = 0..150;
 
 /// The seed to repeat, if one was asked for.
 fn asked_for() -> Option<u64> {
     let text = std::env::var("LOOM_SIM_SEED").ok()?;
     Some(text.parse().expect("LOOM_SIM_SEED is a number"))
-}
-
-#[track_caller]
-fn expect_none(report: &Report) {
-    let violations: Vec<_> = report.violations.iter().map(ToString::to_string).collect();
-    assert!(
-        violations.is_empty(),
-        "{}\n{}\nrepeat it: LOOM_SIM_SEED={} cargo test -p loom-sim",
-        report.last(EVENTS_SHOWN),
-        violations.join("\n"),
-        report.seed
-    );
 }
 
 #[test]

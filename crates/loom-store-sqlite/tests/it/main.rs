@@ -1,4 +1,10 @@
 //! The embedded store against the shared suite, and what only it promises.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a test that cannot run here says why")]
+
+mod damage;
+mod disk;
+mod support;
 
 use loom_store_sqlite::{OpenError, Settings, open};
 use loom_types::{Cid, Codec};
@@ -11,6 +17,18 @@ async fn the_embedded_store_conforms() {
         count.set(count.get() + 1);
         let settings = Settings::new(folders.path().join(count.get().to_string()));
         async move { open(&settings).unwrap() }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn so_it_does_with_large_payloads_in_blobs() {
+    let folders = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    loom_storage::conformance::run_all(|| {
+        count.set(count.get() + 1);
+        let settings = Settings::new(folders.path().join(count.get().to_string()));
+        async move { loom_storage::spilling(open(&settings).unwrap()) }
     })
     .await;
 }

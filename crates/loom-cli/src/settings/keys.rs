@@ -1,0 +1,140 @@
+//! Every setting of a node, once.
+
+use std::time::Duration;
+
+use loom_types::limits::{BLOB_BYTES_MAX, PAYLOAD_BYTES_MAX};
+
+use super::{
+    NodeSettings,
+    value::{Value, within},
+};
+
+/// A setting.
+pub(crate) struct Key {
+    /// Its name in the file, with its section.
+    pub(crate) name: &'static str,
+    /// What it is, in a few words.
+    pub(crate) about: &'static str,
+    /// Reads it from text. The error says what is expected.
+    pub(crate) set: fn(&mut NodeSettings, &str) -> Result<(), String>,
+    /// Shows it as text; empty if it is not set.
+    pub(crate) show: fn(&NodeSettings) -> String,
+}
+
+impl Key {
+    /// The environment variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        format!("LOOM_{}", self.name.replace('.', "_").to_uppercase())
+    }
+}
+
+/// A setting that is a field, with a range if it has one.
+macro_rules! key {
+    ($name:literal, $($field:ident).+, $about:literal) => {
+        key!($name, $($field).+, $about, Ok)
+    };
+    ($name:literal, $($field:ident).+, $about:literal, $check:expr) => {
+        Key {
+            name: $name,
+            about: $about,
+            set: |settings, text| {
+                let check: fn(_) -> Result<_, String> = $check;
+                settings.$($field).+ = check(Value::parse(text)?)?;
+                Ok(())
+            },
+            show: |settings| settings.$($field).+.show(),
+        }
+    };
+}
+
+/// Smallest header buffer that ordinary clients get along with.
+const HEADER_BYTES_MIN: usize = 1024;
+
+fn positive(n: usize) -> Result<usize, String> {
+    within(n, 1, usize::MAX)
+}
+
+fn some_time(duration: Duration) -> Result<Duration, String> {
+    if duration.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(duration) }
+}
+
+/// All of them, in the order in which they are shown.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "data",
+        about: "data folder; made if missing",
+        set: |settings, text| Value::parse(text).map(|data| settings.keep_data_in(data)),
+        show: |settings| settings.data.show(),
+    },
+    key!("listen", listen, "address to listen on"),
+    key!("tls_cert", tls_cert, "certificate chain, PEM"),
+    key!("tls_key", tls_key, "private key of the certificate, PEM"),
+    key!("secrets", secrets, "folder with secrets for activities"),
+    key!("insecure_plaintext", insecure_plaintext, "serve other machines without TLS"),
+    key!("server.connections_max", server.connections_max, "connections open at once", |n| within(n, 1, 1 << 20)),
+    key!("server.headers_max", server.headers_max, "header fields of a request", |n| within(n, 1, 1000)),
+    key!("server.header_bytes_max", server.header_bytes_max, "request line and header fields, in bytes", |n| {
+        within(n, HEADER_BYTES_MIN, 1 << 20)
+    }),
+    key!("server.header_timeout", server.header_timeout, "time to send a header, and to be idle", some_time),
+    key!("server.body_bytes_max", server.body_bytes_max, "body of a request, in bytes", |n| {
+        within(n, 1, PAYLOAD_BYTES_MAX)
+    }),
+    key!("server.blob_bytes_max", server.blob_bytes_max, "a blob, in bytes", |n| within(n, 1, BLOB_BYTES_MAX)),
+    key!("server.body_timeout", server.body_timeout, "time to send a body", some_time),
+    key!("server.shutdown_grace", server.shutdown_grace, "time for requests under way when the node stops"),
+    key!("runtime.worker", runtime.worker, "name of this worker in outcomes", |name: String| {
+        name.parse::<loom_types::Name>().map(|_| name).map_err(|error| error.to_string())
+    }),
+    key!("runtime.shards", runtime.shards, "threads that run actors", |n| within(n, 1, 1024)),
+    key!("runtime.resident_instances_max", runtime.resident_instances_max, "waiting guests kept in memory"),
+    key!("runtime.resident_time", runtime.resident_time, "how long a waiting guest is kept"),
+    key!("runtime.actors_cached_max", runtime.actors_cached_max, "resting actors kept in memory"),
+    key!("runtime.module_cache_bytes", runtime.module_cache_bytes, "compiled code kept in memory, in bytes"),
+    key!("runtime.requests_max", runtime.requests_max, "clients' requests in flight at once", positive),
+    key!("runtime.queries_max", runtime.queries_max, "queries that run at once", positive),
+    key!("runtime.fault_backoff_min", runtime.fault_backoff_min, "pause after a host fault", some_time),
+    key!("runtime.fault_backoff_max", runtime.fault_backoff_max, "longest pause after host faults", some_time),
+    key!("runtime.upkeep_interval", runtime.upkeep_interval, "how often old things are let go of", some_time),
+    key!("runtime.payloads_kept", runtime.payloads_kept, "how long payloads of ended turns are kept; else for ever"),
+    key!("runtime.message_ids_kept", runtime.message_ids_kept, "how long idempotency keys of ended turns are known"),
+    key!("runtime.blobs_kept", runtime.blobs_kept, "how long blobs to which nothing leads are kept; else until asked"),
+    key!("http.private_hosts", http.private_hosts, "hosts in private networks that activities may reach"),
+    key!("http.extra_ca", extra_ca, "certificates of further authorities that activities trust, PEM"),
+    key!("http.connections_max", http.connections_max, "connections of activities at once", positive),
+    key!("http.connect_timeout", http.connect_timeout, "time to connect to one address, TLS included", some_time),
+    key!("sandbox.instances_max", sandbox.instances_max, "instances at once"),
+    key!("sandbox.memory_bytes_max", sandbox.memory_bytes_max, "largest memory a deployment may pin, in bytes"),
+    key!("sandbox.table_elements_max", sandbox.table_elements_max, "largest table a deployment may pin"),
+    key!("sandbox.stack_bytes", sandbox.stack_bytes, "stack of a guest, in bytes; part of the engine's identity"),
+    key!("sandbox.slice_fuel", sandbox.slice_fuel, "fuel after which a guest lets others run"),
+    key!("store.group_commit_max", store.group_commit_max, "operations of one transaction", positive),
+    key!("store.cache_kib", store.cache_kib, "page cache of the writer, in KiB"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_reads_what_it_shows() {
+        let mut settings = NodeSettings::new("folder");
+        settings.tls_cert = Some("cert.pem".into());
+        settings.tls_key = Some("key.pem".into());
+        settings.secrets = Some("secrets".into());
+        settings.extra_ca = Some("ca.pem".into());
+        for key in KEYS {
+            let shown = (key.show)(&settings);
+            (key.set)(&mut settings, &shown).unwrap_or_else(|error| panic!("{}: {error}", key.name));
+            assert_eq!((key.show)(&settings), shown, "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn one_folder_holds_everything() {
+        let mut settings = NodeSettings::new("first");
+        (KEYS[0].set)(&mut settings, "second").unwrap();
+        assert_eq!(settings.store.folder, std::path::Path::new("second"));
+        assert_eq!(settings.sandbox.cache_folder.as_deref(), Some(std::path::Path::new("second/compiled")));
+    }
+}

@@ -1,0 +1,29 @@
+//! The names a node without tokens answers to.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::header,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use crate::{auth::Auth, problem::Problem};
+
+/// Refuses requests that name another host, as long as nobody needs a token. Such a node listens on the loopback
+/// interface, where any web page can reach it whose name was made to resolve there; what the page cannot do is call
+/// itself `localhost`. Where tokens are needed the page has none, and the node may be called whatever its
+/// certificate says.
+pub(crate) async fn only_for_this_machine(State(auth): State<Arc<Auth>>, request: Request, next: Next) -> Response {
+    if auth.is_required() {
+        return next.run(request).await;
+    }
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    if ["localhost", "127.0.0.1", "[::1]"].contains(&name) {
+        return next.run(request).await;
+    }
+    let host: String = host.chars().take(80).collect();
+    Problem::new("misdirected-host", format!("this node answers to localhost, not to '{host}'")).into_response()
+}
