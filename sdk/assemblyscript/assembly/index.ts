@@ -22,6 +22,7 @@
  * does. The contract itself is `sdk/abi/README.md`.
  */
 
+export { Child, Received, receive, restart, spawn, startReceive } from "./actors";
 export { Answer, Failure, fail } from "./answer";
 export {
   All,

@@ -3,10 +3,12 @@
 
 import {
   Answer,
+  Child,
   Handle,
   JSON,
   ObjectWriter,
   PromiseToken,
+  Received,
   Retry,
   activity,
   blobGet,
@@ -22,12 +24,16 @@ import {
   promise,
   quote,
   randomBytes,
+  receive,
   request,
+  restart,
   send,
   sendAfter,
   sleep,
+  spawn,
   startActivity,
   startCall,
+  startReceive,
   startTimer,
   state,
   stringify,
@@ -53,6 +59,13 @@ export function execute(inputJson: string): string {
   if (name == "uuid") return ok(quote(uuid()));
   if (name == "send") return settled(send("audit/log", '{"event":"done"}'));
   if (name == "send-after") return settled(sendAfter("audit/log", "[]", 60000));
+  if (name.startsWith("spawn")) return spawned(name);
+  if (name.startsWith("receive")) return received(name);
+  if (name.startsWith("reply")) {
+    const answer = new Received(new Handle(15), "m-4", null, "null").reply(quote("noted"));
+    return answer.ok ? ok("null") : answer.output();
+  }
+  if (name == "turn-restart-refused") return settled(restart('{"page":2}'));
   if (name == "sleep") return settled(sleep(86400000));
   if (name == "timer-start") return started(startTimer(1));
   if (name == "unknown-op") return settled(request('{"op":"teleport","to":"moon"}'));
@@ -142,6 +155,32 @@ function callStep(name: string): Answer {
   if (name == "call-with-deadline") return call("loan/17", quote("x"), 5000);
   if (name == "call-start") return startCall("loan/17", "null");
   return startCall("loan/17", "null", 0);
+}
+
+function spawned(name: string): string {
+  let answer: Answer;
+  if (name == "spawn-detached") answer = spawn("loan/17", "null", 60000, true);
+  else if (name == "spawn-refused") answer = spawn("moon", "null");
+  else answer = spawn("loan", '{"amount":7}');
+  if (!answer.ok) return answer.output();
+  const child = Child.of(answer);
+  const writer = new ObjectWriter().string("actor", child.actor);
+  return ok(writer.integer("handle", child.handle.raw).toString());
+}
+
+function received(name: string): string {
+  if (name == "receive-start") return started(startReceive("approve"));
+  let answer: Answer;
+  if (name == "receive-any") answer = receive();
+  else if (name == "receive-late") answer = receive("", 0);
+  else answer = receive("approve", 60000);
+  if (!answer.ok) return answer.output();
+  const message = Received.of(answer);
+  const writer = new ObjectWriter().string("message_id", message.messageId);
+  const sender = message.sender;
+  if (sender === null) writer.null("sender");
+  else writer.string("sender", sender);
+  return ok(writer.json("body", message.bodyJson).toString());
 }
 
 function waited(name: string): string {
