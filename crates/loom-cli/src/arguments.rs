@@ -1,5 +1,6 @@
 //! The command line.
 
+mod control;
 mod guests;
 mod node;
 mod token;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    control::{Controlled, DeadLetters, Fork, Purge, Reset, StopTurn},
     guests::{Build, GuestKind, GuestLanguage, New, Test},
     node::NodeArguments,
     token::Token,
@@ -59,6 +61,23 @@ pub enum Command {
     Query(Query),
     /// Print an actor's state
     State(ActorOnly),
+    /// Stop an actor: it takes no message and its guest does not run until it is resumed
+    Pause(Controlled),
+    /// Let a paused actor go on
+    Resume(Controlled),
+    /// Tell the guest of an actor's open turn to stop, so that it can clean up
+    Cancel(StopTurn),
+    /// End an actor's open turn as failed, wherever its guest is
+    Fail(StopTurn),
+    /// Run an actor's open turn again from one of its entries, on another deployment if need be
+    Reset(Reset),
+    /// Make a new actor that begins with the state of another
+    Fork(Fork),
+    /// Erase everything an actor was told, said and knows; its journal's entries stay and verify
+    Purge(Purge),
+    /// Messages that could not be handled: list, retry, drop
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
     /// List and settle promises: approvals and other things people decide
     #[command(subcommand)]
     Promise(Promise),

@@ -5,6 +5,8 @@ mod bench;
 mod blob;
 mod build;
 mod config;
+mod control;
+mod dead_letters;
 mod deploy;
 mod export;
 mod journal;
@@ -39,6 +41,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Query(arguments) => actors::query(arguments).await,
         Command::State(arguments) => actors::state(arguments).await,
         Command::Journal(arguments) => journal::journal(arguments).await,
+        Command::Pause(arguments) => control::pause(arguments).await,
+        Command::Resume(arguments) => control::resume(arguments).await,
+        Command::Cancel(arguments) => control::cancel(arguments).await,
+        Command::Fail(arguments) => control::fail(arguments).await,
+        Command::Reset(arguments) => control::reset(arguments).await,
+        Command::Fork(arguments) => control::fork(arguments).await,
+        Command::Purge(arguments) => control::purge(arguments).await,
+        Command::DeadLetters(command) => dead_letters::dead_letters(command).await,
         Command::Promise(command) => promise::promise(command).await,
         Command::Blob(command) => blob::blob(command).await,
         Command::Export(arguments) => export::export(arguments).await,

@@ -1,5 +1,7 @@
 //! A typed client.
 
+mod controls;
+
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

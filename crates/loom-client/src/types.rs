@@ -69,7 +69,7 @@ pub struct Accepted {
 pub struct ActorSummary {
     /// `type/key`.
     pub actor: String,
-    /// `idle`, or `open` while a turn is unfinished.
+    /// `idle`, `open` while a turn is unfinished, or `paused`.
     pub status: String,
     /// Turns so far.
     pub turns: u64,
@@ -96,13 +96,16 @@ pub struct Page<T> {
 pub struct Actor {
     /// `type/key`.
     pub actor: String,
-    /// `idle`, `running`, `waiting`, `diverged` or `faulted`.
+    /// `idle`, `running`, `waiting`, `paused`, `diverged` or `faulted`.
     pub status: String,
     /// With `diverged` and `faulted`: what happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Turns so far.
     pub turns: u64,
+    /// The entry with which the unfinished turn began, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_turn_entry: Option<u64>,
     /// Journal entries so far.
     pub entries: u64,
     /// CID of the newest entry.

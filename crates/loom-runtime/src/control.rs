@@ -15,6 +15,7 @@ pub(crate) enum ControlRequest {
     FailTurn { reason: String },
     Reset { to: SequenceNumber, deployment: Option<(Cid, Arc<Deployment>)> },
     Fork { origin: Control, state: Option<Payload> },
+    Purge,
 }
 
 /// Why it was not done. Nothing changed, except possibly after `Store`.
@@ -46,6 +47,9 @@ pub enum ControlError {
         /// Why.
         problem: String,
     },
+    /// What a turn still needs cannot be erased.
+    #[error("actor {0} is in the middle of a turn; let it end, or fail it, first")]
+    Busy(ActorAddress),
     /// A fork needs a key that was never used.
     #[error("actor {0} exists already")]
     Exists(ActorAddress),

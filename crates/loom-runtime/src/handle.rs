@@ -222,6 +222,8 @@ pub struct ActorView {
     pub head: Cid,
     /// Number of the newest turn.
     pub turn: TurnNumber,
+    /// The entry with which the unfinished turn began.
+    pub open_turn: Option<SequenceNumber>,
     /// What it is doing.
     pub stage: Stage,
     /// Steps of the unfinished turn that have no outcome yet.
@@ -385,6 +387,7 @@ impl Handle {
             entries: record.next_seq.0,
             head: record.head,
             turn: record.turn,
+            open_turn: record.open_turn,
             stage: live.stage,
             waiting_on: live.waiting_on,
             is_resident: live.is_resident,

@@ -152,6 +152,7 @@ fn to_wire(view: ActorView) -> wire::Actor {
         status: status.to_owned(),
         detail,
         turns: view.turn.0,
+        open_turn_entry: view.open_turn.map(|entry| entry.0),
         entries: view.entries,
         head: view.head.to_string(),
         resident: view.is_resident,

@@ -13,6 +13,8 @@ mod actors;
 mod auth;
 mod blobs;
 mod connections;
+mod controls;
+mod dead_letters;
 mod deployments;
 mod extract;
 mod host;

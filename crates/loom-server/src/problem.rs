@@ -7,7 +7,9 @@ use axum::{
 };
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::{Failure, HostFault};
-use loom_runtime::{AuditError, DeployError, QueryError, ReadError, ResolvePromiseError, SendError, causes};
+use loom_runtime::{
+    AuditError, ControlError, DeployError, QueryError, ReadError, RedeliverError, ResolvePromiseError, SendError, causes,
+};
 use loom_storage::{BlobError, ResolveError, StoreError};
 
 use crate::tokens::TokensError;
@@ -59,13 +61,21 @@ impl Problem {
             "unknown-message" => (StatusCode::NOT_FOUND, "There is no such message"),
             "unknown-promise" => (StatusCode::NOT_FOUND, "There is no such promise"),
             "unknown-blob" => (StatusCode::NOT_FOUND, "There is no such blob"),
+            "unknown-turn" => (StatusCode::NOT_FOUND, "There is no such turn, or it has not ended"),
+            "unknown-dead-letter" => (StatusCode::NOT_FOUND, "There is no such dead letter"),
             "unknown-token" => (StatusCode::NOT_FOUND, "There is no such token"),
             "request-timeout" => (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive"),
+            "turn-open" => (StatusCode::CONFLICT, "The actor is in the middle of a turn"),
+            "no-open-turn" => (StatusCode::CONFLICT, "The actor is not in the middle of a turn"),
+            "actor-diverged" => (StatusCode::CONFLICT, "The actor's replay diverged"),
+            "actor-exists" => (StatusCode::CONFLICT, "There is such an actor already"),
+            "already-cancelling" => (StatusCode::CONFLICT, "The turn is being cancelled already"),
             "token-exists" => (StatusCode::CONFLICT, "Another token has this name"),
             "promise-resolved" => (StatusCode::CONFLICT, "The promise is settled already"),
             "idempotency-key-reused" => (StatusCode::CONFLICT, "The idempotency key was used for another message"),
             "collection-under-way" => (StatusCode::CONFLICT, "Blobs are being collected already"),
             "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
+            "state-erased" => (StatusCode::GONE, "The state was erased"),
             "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type is not accepted"),
             "misdirected-host" => (StatusCode::MISDIRECTED_REQUEST, "The request is for another host"),
@@ -73,6 +83,8 @@ impl Problem {
             "missing-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module was not uploaded"),
             "unusable-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module cannot run"),
             "missing-secret" => (StatusCode::UNPROCESSABLE_ENTITY, "A secret is not there"),
+            "invalid-reset" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn cannot be reset like this"),
+            "unreadable-dead-letter" => (StatusCode::UNPROCESSABLE_ENTITY, "The dead letter cannot be read"),
             "tokens-full" => (StatusCode::UNPROCESSABLE_ENTITY, "The node keeps no more tokens"),
             "limits-too-high" => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is more than this node gives"),
             "no-query-export" => (StatusCode::UNPROCESSABLE_ENTITY, "The module answers no queries"),
@@ -183,6 +195,38 @@ impl From<QueryError> for Problem {
             QueryError::Store(error) => error.into(),
             QueryError::Host(HostFault::PoolFull { .. }) => Self::new("node-busy", detail),
             QueryError::Host(_) => Self::new("internal", detail),
+        }
+    }
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        let code = match &error {
+            ControlError::UnknownActor(_) => "unknown-actor",
+            ControlError::Reserved(_) => "forbidden",
+            ControlError::Busy(_) => "turn-open",
+            ControlError::NoOpenTurn(_) => "no-open-turn",
+            ControlError::Diverged(_) => "actor-diverged",
+            ControlError::Stopping => "already-cancelling",
+            ControlError::Reset(_) | ControlError::Deployment { .. } => "invalid-reset",
+            ControlError::Exists(_) => "actor-exists",
+            ControlError::NoSuchTurn { .. } => "unknown-turn",
+            ControlError::Erased { .. } => "state-erased",
+            ControlError::OtherType(_) => "invalid-request",
+            ControlError::Store(_) => "store-unavailable",
+            ControlError::Dropped => "node-stopping",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<RedeliverError> for Problem {
+    fn from(error: RedeliverError) -> Self {
+        match error {
+            RedeliverError::Unknown(_) => Self::new("unknown-dead-letter", error.to_string()),
+            RedeliverError::Unreadable { .. } => Self::new("unreadable-dead-letter", error.to_string()),
+            RedeliverError::Send(error) => error.into(),
+            RedeliverError::Store(error) => error.into(),
         }
     }
 }

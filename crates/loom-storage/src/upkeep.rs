@@ -54,6 +54,13 @@ pub trait Upkeep: Send + Sync {
     async fn unreferenced(&self, names: HashSet<Cid>) -> Result<HashSet<Cid>, StoreError>;
 }
 
+/// A `control` entry that says what was erased; what it says stays itself.
+const PURGE: &str = "purge";
+
+fn is_purge(entry: &Entry) -> bool {
+    matches!(&entry.body, EntryBody::Control { what, .. } if what == PURGE)
+}
+
 /// Which blocks go when everything before an entry is erased; for backends.
 #[derive(Clone, Copy, Debug)]
 pub struct Erasure {
@@ -71,6 +78,10 @@ impl Erasure {
             EntryBody::Control { state: Some(state), .. } if entry.seq < before => {
                 Some(Self { before, kept_state: Some(*state) })
             }
+            // The state ended here.
+            EntryBody::Control { .. } if is_purge(entry) && entry.seq < before => {
+                Some(Self { before, kept_state: None })
+            }
             EntryBody::Opened {} => Some(Self { before, kept_state: None }),
             _ => None,
         }
@@ -80,7 +91,7 @@ impl Erasure {
     /// state that stays.
     pub fn apply(&self, entries: &[Entry], segment: &mut Segment) -> (u64, bool) {
         let names = |keep: bool| {
-            let side = entries.iter().filter(move |entry| (entry.seq >= self.before) == keep);
+            let side = entries.iter().filter(move |entry| (entry.seq >= self.before || is_purge(entry)) == keep);
             side.flat_map(|entry| entry.body.payloads()).map(|(_, cid)| cid)
         };
         let mut going: HashSet<Cid> = names(false).collect();

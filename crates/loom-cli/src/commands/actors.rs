@@ -7,7 +7,7 @@ use loom_client::{Answered, Client, SendMessage};
 use crate::{
     CliError,
     arguments::{ActorOnly, Call, Ps, Query, Send, Show},
-    commands::text_or_stdin,
+    commands::{control, text_or_stdin},
     output::{self, grouped, shortened, time},
     target::Target,
 };
@@ -139,6 +139,10 @@ async fn list(client: &Client, arguments: &Ps) -> Result<(), CliError> {
 pub(super) async fn show(arguments: Show) -> Result<(), CliError> {
     let target = Target::open(&arguments.target).await?;
     let actor = target.client.actor(&arguments.actor).await;
+    let deployment = match &actor {
+        Ok(actor) if actor.status == "diverged" => running(&target.client, &actor.actor).await,
+        _ => None,
+    };
     target.close().await;
     let actor = actor?;
     if arguments.json {
@@ -164,6 +168,9 @@ pub(super) async fn show(arguments: Show) -> Result<(), CliError> {
     if let Some(detail) = &actor.detail {
         output::outln!("\n{detail}");
     }
+    for way in control::ways_out(&actor, deployment.as_deref()) {
+        output::outln!("  {way}");
+    }
     Ok(())
 }
 
@@ -174,6 +181,14 @@ pub(super) async fn query(arguments: Query) -> Result<(), CliError> {
     target.close().await;
     output::outln!("{}", answer?);
     Ok(())
+}
+
+/// The deployment that runs an actor's type now; none if that cannot be told.
+async fn running(client: &Client, actor: &str) -> Option<String> {
+    let (actor_type, _) = actor.split_once('/')?;
+    let deployments = client.deployments().await.ok()?;
+    let runs = |deployment: &loom_client::Deployment| deployment.actors.iter().any(|name| name == actor_type);
+    deployments.into_iter().find(runs).map(|deployment| deployment.deployment)
 }
 
 pub(super) async fn state(arguments: ActorOnly) -> Result<(), CliError> {

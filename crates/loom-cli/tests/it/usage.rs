@@ -93,7 +93,7 @@ fn the_commands_of_the_guide_work() {
 }
 
 /// Asks until there is an answer.
-fn eventually<T>(question: impl Fn() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(question: impl Fn() -> Option<T>) -> T {
     std::iter::repeat_with(question).take(1000).flatten().next().expect("it never came true")
 }
 

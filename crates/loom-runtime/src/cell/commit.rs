@@ -232,7 +232,7 @@ impl Live {
         (running.turn.take_pending(), in_flight, std::mem::take(&mut running.taken), std::mem::take(&mut running.books))
     }
 
-    fn state_write(&mut self, state: Option<Payload>) -> StateWrite {
+    pub(super) fn state_write(&mut self, state: Option<Payload>) -> StateWrite {
         let before = self.state.as_ref().map(Payload::cid);
         let write = match &state {
             Some(after) if before == Some(after.cid()) => StateWrite::Keep,

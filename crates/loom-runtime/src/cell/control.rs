@@ -27,6 +27,7 @@ impl Live {
                 };
                 self.reset(io, control, responder);
             }
+            ControlRequest::Purge => self.purge(io, &by, responder),
             ControlRequest::Fork { origin, state } => self.become_fork(io, &origin, state, &by, responder),
         }
     }
@@ -115,6 +116,20 @@ impl Live {
         running.phase = Phase::Ready;
         self.flush_now(io);
         self.when_controlled(responder);
+        self.go_on(io);
+    }
+
+    /// Clears the state and says in the journal what is to be erased; the erasing follows.
+    fn purge(&mut self, io: &mut Io, by: &str, responder: ControlResponder) {
+        if self.running.is_some() {
+            return responder.fail(ControlError::Busy(self.address.clone()));
+        }
+        let context = io.context.clone();
+        let now_ms = context.clock.now_ms();
+        let mut ambient = Ambient { now_ms, salts: &mut *io.salts, directory: &*context.deployments };
+        let pending = entry(&Control::Purge { before: self.chain.next_seq.0 }, by, None, &mut ambient);
+        let state = self.state_write(None);
+        self.commit_control(io, pending, state, responder);
         self.go_on(io);
     }
 

@@ -9,7 +9,7 @@ use super::{Handle, SendError, SendOptions, Ticket};
 use crate::{
     ControlError, ControlRequest,
     audit::RESERVED,
-    load,
+    causes, load,
     shard::{ControlDelivery, ControlResponder, Event},
 };
 
@@ -85,6 +85,35 @@ impl Handle {
             }
         };
         self.control(actor, ControlRequest::Reset { to, deployment }, by).await
+    }
+
+    /// Erases everything an actor ever was told, said and knew: payloads and state. Its entries stay, so that its chain
+    /// can be verified, and it can be used again. Messages that wait are not touched. Gives the number of payloads.
+    pub async fn purge(&self, actor: &ActorAddress, by: &str) -> Result<u64, ControlError> {
+        let record = self.inner.storage.journal.load(actor).await?;
+        let next = record.ok_or_else(|| ControlError::UnknownActor(actor.clone()))?.next_seq;
+        self.control(actor, ControlRequest::Purge, by).await?;
+        let purged = self.purged(actor, next).await?.next();
+        self.inner.storage.upkeep.erase(actor, purged).await.map_err(|error| ControlError::Store(causes(&error)))
+    }
+
+    /// The first `purge` among the entries from `from` on.
+    async fn purged(&self, actor: &ActorAddress, from: SequenceNumber) -> Result<SequenceNumber, ControlError> {
+        let mut next = from;
+        loop {
+            let segments = self.inner.storage.journal.read(actor, next).await?;
+            let mut entries = Vec::new();
+            for segment in &segments {
+                entries.extend(load::decode(actor, segment)?);
+            }
+            let is_purge = |entry: &&loom_types::Entry| {
+                entry.seq >= from && matches!(&entry.body, EntryBody::Control { what, .. } if what == "purge")
+            };
+            if let Some(purge) = entries.iter().find(is_purge) {
+                return Ok(purge.seq);
+            }
+            next = entries.last().ok_or(ControlError::Dropped)?.seq.next();
+        }
     }
 
     /// Makes a new actor of the same type that begins with the state of another after one of its turns, the newest that

@@ -161,6 +161,34 @@ async fn a_fork_begins_with_the_state_of_any_turn() {
     .await;
 }
 
+#[tokio::test]
+async fn a_purged_actor_knows_nothing_and_its_chain_still_verifies() {
+    everywhere(async |node| {
+        let secret = r#"{"do":[{"op":"state.set","value":"secret"},{"op":"uuid"},{"reply":"secret"}]}"#;
+        node.run("a", secret).await.unwrap();
+        node.run("a", secret).await.unwrap();
+        let before = node.handle.journal(&probe("a"), SequenceNumber(0)).await.unwrap();
+        assert!(node.handle.purge(&probe("a"), "anna").await.unwrap() > 0);
+        assert_eq!(node.handle.state(&probe("a")).await.unwrap(), None);
+        let after = node.handle.journal(&probe("a"), SequenceNumber(0)).await.unwrap();
+        assert_eq!(after.len(), before.len() + 1);
+        let detail = after.last().unwrap().payloads[0].2.as_ref().unwrap();
+        assert_eq!(detail.text().unwrap(), format!(r#"{{"what":"purge","before":{}}}"#, before.len()));
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!(before.encoded, after.encoded);
+            assert!(after.payloads.iter().all(|(_, _, payload)| payload.is_none()), "{:?}", after.entry.body.kind());
+        }
+        assert_eq!(controls(&journal(node, "default/probe/a").await), [("purge", "anna")]);
+        let ticket = begin(node, "a", "m", WAITS).await;
+        let busy = node.handle.purge(&probe("a"), "anna").await;
+        assert!(matches!(busy, Err(ControlError::Busy(_))), "{busy:?}");
+        node.handle.fail_turn(&probe("a"), "enough", "anna").await.unwrap();
+        result(ticket).await.unwrap_err();
+        assert_eq!(node.run("a", r#"{"do":[{"op":"state.get"},{"reply":{"$ref":0}}]}"#).await.unwrap(), "null");
+    })
+    .await;
+}
+
 /// Nobody waits for a one-way message, so its failure is put where people look.
 #[tokio::test]
 async fn a_failed_one_way_message_is_a_dead_letter_and_can_be_sent_again() {

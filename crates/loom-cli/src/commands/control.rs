@@ -1,0 +1,136 @@
+//! What operators do to actors.
+
+use loom_client::{Actor, Client, Control};
+
+use crate::{
+    CliError,
+    arguments::{Controlled, Fork, Purge, Reset, StopTurn},
+    output,
+    target::Target,
+};
+
+pub(super) async fn pause(arguments: Controlled) -> Result<(), CliError> {
+    perform(arguments, "is paused", async |_, _| Ok(Control::Pause {})).await
+}
+
+pub(super) async fn resume(arguments: Controlled) -> Result<(), CliError> {
+    perform(arguments, "goes on", async |_, _| Ok(Control::Resume {})).await
+}
+
+pub(super) async fn cancel(arguments: StopTurn) -> Result<(), CliError> {
+    let StopTurn { controlled, reason } = arguments;
+    perform(controlled, "was told to stop", async |_, _| Ok(Control::Cancel { reason })).await
+}
+
+pub(super) async fn fail(arguments: StopTurn) -> Result<(), CliError> {
+    let StopTurn { controlled, reason } = arguments;
+    perform(controlled, "has its turn behind it, as failed", async |_, _| Ok(Control::FailTurn { reason })).await
+}
+
+pub(super) async fn reset(arguments: Reset) -> Result<(), CliError> {
+    let Reset { controlled, to, deployment } = arguments;
+    let control = async |client: &Client, actor: &str| {
+        let to = match to {
+            Some(to) => to,
+            None => beginning(client, actor).await?,
+        };
+        Ok(Control::Reset { to, deployment })
+    };
+    perform(controlled, "runs its turn again", control).await
+}
+
+pub(super) async fn fork(arguments: Fork) -> Result<(), CliError> {
+    let Fork { controlled, to, turn } = arguments;
+    perform(controlled, "is there", async |_, _| Ok(Control::Fork { to, turn })).await
+}
+
+pub(super) async fn purge(arguments: Purge) -> Result<(), CliError> {
+    let Purge { controlled, yes } = arguments;
+    if !yes {
+        let message = format!("purging {} erases everything it was told, said and knows, for ever", controlled.actor);
+        return Err(CliError::new("not-confirmed", message).hint("add --yes if that is what you want"));
+    }
+    perform(controlled, "knows nothing any more; its journal still verifies", async |_, _| Ok(Control::Purge {})).await
+}
+
+async fn perform(
+    arguments: Controlled,
+    done: &str,
+    control: impl AsyncFnOnce(&Client, &str) -> Result<Control, CliError>,
+) -> Result<(), CliError> {
+    let Controlled { actor, target, json } = arguments;
+    let target = Target::open(&target).await?;
+    let controlled = ask(&target.client, &actor, control).await;
+    target.close().await;
+    let controlled = controlled?;
+    if json {
+        output::print_json(&controlled);
+    } else {
+        output::outln!("{} {done}", controlled.actor);
+    }
+    Ok(())
+}
+
+async fn ask(
+    client: &Client,
+    actor: &str,
+    control: impl AsyncFnOnce(&Client, &str) -> Result<Control, CliError>,
+) -> Result<loom_client::Controlled, CliError> {
+    let control = control(client, actor).await?;
+    Ok(client.control(actor, &control).await?)
+}
+
+/// The entry with which the open turn began.
+async fn beginning(client: &Client, actor: &str) -> Result<u64, CliError> {
+    let idle = || CliError::new("no-open-turn", format!("actor {actor} is not in the middle of a turn"));
+    client.actor(actor).await?.open_turn_entry.ok_or_else(idle)
+}
+
+/// What can be done about an actor that does not go on by itself, as commands. `deployment` runs its type now.
+pub(super) fn ways_out(actor: &Actor, deployment: Option<&str>) -> Vec<String> {
+    let name = &actor.actor;
+    match actor.status.as_str() {
+        "paused" => vec![format!("let it go on:                 loom resume {name}")],
+        "diverged" => {
+            let to = actor.open_turn_entry.map_or_else(|| "ENTRY".to_owned(), |entry| entry.to_string());
+            let deployment = deployment.unwrap_or("ID");
+            vec![
+                format!(
+                    "deploy a fix and run it on it: loom deploy DIR && loom reset {name} --to {to} --deployment {deployment}"
+                ),
+                format!("run the turn anew as it is:    loom reset {name}"),
+                format!("give the turn up:              loom fail {name}"),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_stuck_is_shown_the_ways_out() {
+        let mut actor = Actor {
+            actor: "probe/a".to_owned(),
+            status: "diverged".to_owned(),
+            detail: None,
+            turns: 3,
+            open_turn_entry: Some(17),
+            entries: 20,
+            head: String::new(),
+            resident: false,
+            waiting_on: Vec::new(),
+            promises: Vec::new(),
+        };
+        let ways = ways_out(&actor, Some("bafy1")).join("\n");
+        for command in ["loom reset probe/a --to 17 --deployment bafy1", "loom reset probe/a\n", "loom fail probe/a"] {
+            assert!(ways.contains(command), "{ways}");
+        }
+        actor.status = "paused".to_owned();
+        assert!(ways_out(&actor, None)[0].ends_with("loom resume probe/a"));
+        actor.status = "waiting".to_owned();
+        assert!(ways_out(&actor, None).is_empty());
+    }
+}

@@ -1,0 +1,36 @@
+//! What operators ask for.
+
+use reqwest::Method;
+
+use super::{Client, ClientError};
+use crate::{Accepted, Control, Controlled, DeadLetter, Page, Redelivery};
+
+impl Client {
+    /// Does something to an actor. Returns when that is durable.
+    pub async fn control(&self, actor: &str, control: &Control) -> Result<Controlled, ClientError> {
+        self.json(self.request(Method::POST, &format!("/v1/actors/{actor}/control")).json(control)).await
+    }
+
+    /// A page of messages that could not be handled, of one actor or of all.
+    pub async fn dead_letters(
+        &self,
+        actor: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page<DeadLetter>, ClientError> {
+        let query: Vec<_> = [("actor", actor), ("after", after)]
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| (name, value)))
+            .collect();
+        self.json(self.request(Method::GET, "/v1/dead-letters").query(&query)).await
+    }
+
+    /// Sends a dead letter to its actor again and takes it off the list.
+    pub async fn redeliver(&self, id: u64) -> Result<Accepted, ClientError> {
+        self.json(self.request(Method::POST, &format!("/v1/dead-letters/{id}")).json(&Redelivery {})).await
+    }
+
+    /// Takes a dead letter off the list.
+    pub async fn drop_dead_letter(&self, id: u64) -> Result<(), ClientError> {
+        self.text(self.request(Method::DELETE, &format!("/v1/dead-letters/{id}"))).await.map(drop)
+    }
+}

@@ -1,0 +1,90 @@
+//! Messages that could not be handled: listing, sending again, dropping.
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use loom_client as wire;
+use loom_machine::Message;
+use loom_storage::DeadLetter;
+use loom_types::ActorAddress;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    auth::{Caller, Tenant},
+    extract::{Json, Query},
+    problem::Problem,
+    serve::App,
+};
+
+/// Dead letters per page.
+const PAGE: usize = 100;
+
+/// Query of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct List {
+    #[serde(default)]
+    actor: Option<String>,
+    #[serde(default)]
+    after: Option<u64>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    Tenant(namespace): Tenant,
+    Query(list): Query<List>,
+) -> Result<axum::Json<wire::Page<wire::DeadLetter>>, Problem> {
+    let address = |text: &String| ActorAddress::within(namespace.as_str(), text);
+    let actor = list.actor.as_ref().map(address).transpose();
+    let actor = actor.map_err(|error| Problem::new("invalid-address", error.to_string()))?;
+    let letters = app.handle.dead_letters(&namespace, actor.as_ref(), list.after.unwrap_or(0), PAGE).await?;
+    let next = (letters.len() == PAGE).then(|| letters.last().map(|letter| letter.id.to_string())).flatten();
+    Ok(axum::Json(wire::Page { items: letters.into_iter().map(to_wire).collect(), next }))
+}
+
+pub(crate) async fn redeliver(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(wire::Redelivery {}): Json<wire::Redelivery>,
+) -> Result<(StatusCode, axum::Json<wire::Accepted>), Problem> {
+    let id = number(&id)?;
+    app.handle.audit(&caller.namespace, &format!("retry dead letter {id}"), &caller.by).await?;
+    let ticket = app.handle.redeliver(&caller.namespace, id).await?;
+    let accepted = wire::Accepted { id: ticket.id.to_string(), status: "accepted".to_owned(), promises: Vec::new() };
+    Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
+}
+
+pub(crate) async fn forget(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id = number(&id)?;
+    app.handle.audit(&caller.namespace, &format!("drop dead letter {id}"), &caller.by).await?;
+    match app.handle.forget_dead_letter(&caller.namespace, id).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::new("unknown-dead-letter", format!("there is no dead letter {id}"))),
+    }
+}
+
+fn number(id: &str) -> Result<u64, Problem> {
+    id.parse().map_err(|_| Problem::new("invalid-request", "a dead letter's id is a number"))
+}
+
+fn to_wire(letter: DeadLetter) -> wire::DeadLetter {
+    let message = Message::decode(letter.payload.value()).ok();
+    let sender = message.as_ref().and_then(|message| message.sender.as_ref());
+    wire::DeadLetter {
+        id: letter.id,
+        actor: letter.actor.local().to_owned(),
+        turn: letter.turn.0,
+        message: letter.message.to_string(),
+        reason: letter.reason,
+        at_ms: letter.at_ms,
+        sender: sender.map(|sender| sender.local().to_owned()),
+        body: message.and_then(|message| RawValue::from_string(message.body).ok()),
+    }
+}
