@@ -8,7 +8,8 @@ use axum::{
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::{Failure, HostFault};
 use loom_runtime::{
-    AuditError, ControlError, DeployError, QueryError, ReadError, RedeliverError, ResolvePromiseError, SendError, causes,
+    AuditError, ControlError, DeployError, QueryError, ReadError, RedeliverError, ResolvePromiseError, SendError,
+    causes,
 };
 use loom_storage::{BlobError, ResolveError, StoreError};
 
