@@ -61,6 +61,8 @@ pub enum Command {
     Show(Show),
     /// Show an actor's journal
     Journal(Journal),
+    /// Ask an actor's module about the actor's state, without sending a message
+    Query(Query),
     /// Print an actor's state
     State(ActorOnly),
     /// Stop an actor: it takes no message and its guest does not run until it is resumed
@@ -229,6 +231,21 @@ pub struct Journal {
     #[command(flatten)]
     pub target: TargetArguments,
     /// Print one JSON object per entry, with every payload
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom query`
+#[derive(Debug, Args)]
+pub struct Query {
+    /// TYPE/KEY
+    pub actor: String,
+    /// JSON text, or - for standard input
+    #[arg(default_value = "null")]
+    pub input: String,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print JSON (the answer is JSON either way)
     #[arg(long)]
     pub json: bool,
 }

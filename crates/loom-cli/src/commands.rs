@@ -40,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Send(arguments) => actors::send(arguments).await,
         Command::Ps(arguments) => actors::ps(arguments).await,
         Command::Show(arguments) => actors::show(arguments).await,
+        Command::Query(arguments) => actors::query(arguments).await,
         Command::State(arguments) => actors::state(arguments).await,
         Command::Journal(arguments) => journal::journal(arguments).await,
         Command::Pause(arguments) => control::pause(arguments).await,

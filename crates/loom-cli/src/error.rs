@@ -92,7 +92,7 @@ impl From<ClientError> for CliError {
             }
             ClientError::Problem(problem) => {
                 let exit = match problem.code.as_str() {
-                    "turn-failed" => 3,
+                    "turn-failed" | "query-failed" => 3,
                     _ if problem.status < 500 => 2,
                     _ => 1,
                 };

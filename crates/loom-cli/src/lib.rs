@@ -11,6 +11,7 @@ mod error;
 mod manifest;
 mod node;
 mod output;
+mod outside;
 mod settings;
 mod target;
 mod telemetry;

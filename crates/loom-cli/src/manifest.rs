@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use loom_build::Language;
-use loom_client::{Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
+use loom_client::{HttpAllowance, Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
 use serde::Deserialize;
 
 use crate::CliError;
@@ -51,6 +51,12 @@ struct Activity {
     capabilities: Vec<String>,
     #[serde(default)]
     retry: RetryPolicy,
+    #[serde(default)]
+    http: Option<HttpAllowance>,
+    #[serde(default)]
+    secrets: Vec<String>,
+    #[serde(default)]
+    deadline_ms: Option<u64>,
 }
 
 /// A manifest whose modules are still files.
@@ -102,8 +108,9 @@ impl Unresolved {
             (name, ManifestActor { module, limits: actor.limits })
         });
         let activities = activities.into_iter().map(|(name, activity)| {
-            let Activity { module, limits, capabilities, retry } = activity;
-            (name, ManifestActivity { module: cid(&module), limits, capabilities, retry })
+            let Activity { module, limits, capabilities, retry, http, secrets, deadline_ms } = activity;
+            let module = cid(&module);
+            (name, ManifestActivity { module, limits, capabilities, retry, http, secrets, deadline_ms })
         });
         Manifest { name, actors: actors.collect(), activities: activities.collect() }
     }

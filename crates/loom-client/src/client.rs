@@ -243,6 +243,12 @@ impl Client {
         self.text(self.request(Method::GET, &format!("/v1/actors/{actor}/state"))).await
     }
 
+    /// What its module says about its committed state; `input` and the answer are JSON text.
+    pub async fn query(&self, actor: &str, input: String) -> Result<String, ClientError> {
+        let request = self.request(Method::POST, &format!("/v1/actors/{actor}/query"));
+        self.text(request.header("content-type", "application/json").body(input)).await
+    }
+
     /// A page of its journal from entry `from` on; empty at the end.
     pub async fn journal(&self, actor: &str, from: u64) -> Result<Vec<Entry>, ClientError> {
         self.json(self.request(Method::GET, &format!("/v1/actors/{actor}/journal")).query(&[("from", from)])).await

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use loom_types::{ActorType, Cid, Codec, DecodeError, Name, canonical, limits::PAYLOAD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::WAIT_MS_MAX;
+use crate::{
+    HttpAllowance,
+    limits::{ACTIVITY_DEADLINE_MS_DEFAULT, ACTIVITY_DEADLINE_MS_MAX, SECRET_NAME_BYTES_MAX, SECRETS_MAX, WAIT_MS_MAX},
+};
 
 const VERSION: u64 = 1;
 /// Largest encoded manifest, in bytes.
 const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 
-/// Most actor types and activities of one deployment; with the names' own limits it keeps a manifest below
-/// [`MANIFEST_BYTES_MAX`].
+/// Most actor types and activities of one deployment.
 const SPECS_MAX: usize = 1000;
 /// Most capabilities of one activity.
 const CAPABILITIES_MAX: usize = 8;
@@ -93,9 +95,42 @@ pub struct ActivitySpec {
     pub capabilities: BTreeSet<String>,
     /// How it is retried, when it is effectful.
     pub retry: Retry,
+    /// What the capability `http` lets it reach; without it, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpAllowance>,
+    /// Secrets of the node, by name. With the capability `http` they can be put into headers, with `secret` read.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
+    /// How long one attempt may take, in milliseconds of real time, when it is effectful.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
 }
 
 impl ActivitySpec {
+    /// A pure activity.
+    pub fn pure(module: Cid, limits: GuestLimits) -> Self {
+        Self {
+            module,
+            limits,
+            capabilities: BTreeSet::new(),
+            retry: Retry::default(),
+            http: None,
+            secrets: BTreeSet::new(),
+            deadline_ms: None,
+        }
+    }
+
+    /// How long one attempt may take; only the outside is measured in real time.
+    pub fn deadline(&self) -> Option<std::time::Duration> {
+        let ms = self.deadline_ms.unwrap_or(ACTIVITY_DEADLINE_MS_DEFAULT);
+        self.is_effectful().then(|| std::time::Duration::from_millis(ms))
+    }
+
+    /// Whether the deployment gives it this capability.
+    pub fn has(&self, capability: &str) -> bool {
+        self.capabilities.contains(capability)
+    }
+
     /// Whether it can reach the outside, so that every run may differ and its outcome is only claimed.
     pub fn is_effectful(&self) -> bool {
         !self.capabilities.is_empty()
@@ -139,7 +174,13 @@ impl Deployment {
         activities: BTreeMap<String, ActivitySpec>,
     ) -> Result<Self, InvalidDeployment> {
         let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities };
-        deployment.check().map(|()| deployment)
+        deployment.check()?;
+        let bytes = deployment.encode().len();
+        if bytes > MANIFEST_BYTES_MAX {
+            let problem = format!("the manifest has {bytes} bytes, at most {MANIFEST_BYTES_MAX} are read back");
+            return Err(InvalidDeployment::Invalid { at: "activities".into(), problem });
+        }
+        Ok(deployment)
     }
 
     fn check(&self) -> Result<(), InvalidDeployment> {
@@ -165,22 +206,7 @@ impl Deployment {
                 return invalid(at, error.to_string());
             }
             check_limits(&format!("{at}.limits"), &spec.limits)?;
-            let named = |name: &String| name.parse::<Name>().is_ok();
-            if spec.capabilities.len() > CAPABILITIES_MAX || !spec.capabilities.iter().all(named) {
-                return invalid(
-                    format!("{at}.capabilities"),
-                    format!("at most {CAPABILITIES_MAX} names of a-z, 0-9 and -"),
-                );
-            }
-            if spec.retry.backoff_ms_max > WAIT_MS_MAX {
-                return invalid(format!("{at}.retry.backoff_ms_max"), format!("may be at most {WAIT_MS_MAX}"));
-            }
-            if spec.retry.attempts_max == 0 || spec.retry.backoff_ms_min > spec.retry.backoff_ms_max {
-                return invalid(
-                    format!("{at}.retry"),
-                    "needs attempts_max >= 1 and backoff_ms_min <= backoff_ms_max".into(),
-                );
-            }
+            check_activity(&at, spec)?;
         }
         Ok(())
     }
@@ -218,6 +244,50 @@ impl Deployment {
     }
 }
 
+fn check_activity(at: &str, spec: &ActivitySpec) -> Result<(), InvalidDeployment> {
+    let invalid =
+        |member: &str, problem: String| Err(InvalidDeployment::Invalid { at: format!("{at}.{member}"), problem });
+    let named = |name: &String| name.parse::<Name>().is_ok();
+    if spec.capabilities.len() > CAPABILITIES_MAX || !spec.capabilities.iter().all(named) {
+        return invalid("capabilities", format!("at most {CAPABILITIES_MAX} names of a-z, 0-9 and -"));
+    }
+    if spec.retry.backoff_ms_max > WAIT_MS_MAX {
+        return invalid("retry.backoff_ms_max", format!("may be at most {WAIT_MS_MAX}"));
+    }
+    if spec.retry.attempts_max == 0 || spec.retry.backoff_ms_min > spec.retry.backoff_ms_max {
+        return invalid("retry", "needs attempts_max >= 1 and backoff_ms_min <= backoff_ms_max".into());
+    }
+    if spec.http.is_some() && !spec.has("http") {
+        return invalid("http", "needs 'http' among the capabilities".into());
+    }
+    if let Some((member, problem)) = spec.http.as_ref().and_then(HttpAllowance::problem) {
+        return invalid(&format!("http.{member}"), problem);
+    }
+    if spec.secrets.len() > SECRETS_MAX || !spec.secrets.iter().all(|name| is_secret_name(name)) {
+        let name = "A-Z, 0-9 and _ beginning with a letter";
+        return invalid("secrets", format!("at most {SECRETS_MAX} names of {name}"));
+    }
+    if !spec.secrets.is_empty() && spec.http.is_none() && !spec.has("secret") {
+        return invalid("secrets", "are of no use without 'http' and 'http.hosts', or the capability 'secret'".into());
+    }
+    match spec.deadline_ms {
+        Some(ms) if ms == 0 || ms > ACTIVITY_DEADLINE_MS_MAX => {
+            invalid("deadline_ms", format!("must be between 1 and {ACTIVITY_DEADLINE_MS_MAX}"))
+        }
+        Some(_) if !spec.is_effectful() => {
+            invalid("deadline_ms", "is for effectful activities; fuel limits a pure one".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether this can name a secret: names are those of environment variables.
+fn is_secret_name(name: &str) -> bool {
+    name.len() <= SECRET_NAME_BYTES_MAX
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
 fn check_limits(at: &str, limits: &GuestLimits) -> Result<(), InvalidDeployment> {
     let invalid = |name: &str, problem: &str| {
         Err(InvalidDeployment::Invalid { at: format!("{at}.{name}"), problem: problem.to_owned() })
@@ -238,6 +308,7 @@ fn check_limits(at: &str, limits: &GuestLimits) -> Result<(), InvalidDeployment>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HostPattern;
 
     fn spec() -> ActorSpec {
         ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default() }
@@ -266,14 +337,65 @@ mod tests {
         // The largest that is allowed, with the longest names, is read back.
         let name = |n: usize| format!("a{n:063}");
         let activity = ActivitySpec {
-            module: spec().module,
-            limits: spec().limits,
             capabilities: (0..CAPABILITIES_MAX).map(name).collect(),
             retry: Retry { attempts_max: u32::MAX, backoff_ms_min: WAIT_MS_MAX, backoff_ms_max: WAIT_MS_MAX },
+            ..ActivitySpec::pure(spec().module, spec().limits)
         };
         let activities: BTreeMap<_, _> = (0..SPECS_MAX).map(|n| (name(n), activity.clone())).collect();
         let largest = Deployment::new(&name(0), BTreeMap::new(), activities).unwrap();
         assert_eq!(Deployment::decode(&largest.encode()).unwrap(), largest);
+        // Grants have no such bound each; together they have.
+        let host = |n: usize| HostPattern::try_from(format!("h{n:060}.example.com")).unwrap();
+        let http = Some(HttpAllowance::new((0..64).map(host).collect()));
+        let granted = ActivitySpec { capabilities: ["http".to_owned()].into(), http, ..activity };
+        let activities: BTreeMap<_, _> = (0..SPECS_MAX).map(|n| (name(n), granted.clone())).collect();
+        let error = Deployment::new("app", BTreeMap::new(), activities).unwrap_err();
+        assert!(error.to_string().contains("are read back"), "{error}");
+    }
+
+    fn with_activity(change: impl FnOnce(&mut ActivitySpec)) -> Result<Deployment, InvalidDeployment> {
+        let mut activity = ActivitySpec::pure(spec().module, spec().limits);
+        change(&mut activity);
+        Deployment::new("app", BTreeMap::new(), [("fetch".to_owned(), activity)].into())
+    }
+
+    fn allowance() -> Option<HttpAllowance> {
+        Some(HttpAllowance::new([HostPattern::try_from("api.example.com".to_owned()).unwrap()].into()))
+    }
+
+    #[test]
+    fn allowances_survive_a_round_trip_and_their_absence_changes_no_bytes() {
+        let granted = with_activity(|activity| {
+            activity.capabilities = ["http".to_owned(), "secret".to_owned()].into();
+            activity.http = allowance();
+            activity.secrets = ["API_KEY".to_owned()].into();
+            activity.deadline_ms = Some(5000);
+        })
+        .unwrap();
+        assert_eq!(Deployment::decode(&granted.encode()).unwrap(), granted);
+        let pure = with_activity(|_| ()).unwrap().encode();
+        let has = |word: &[u8]| pure.windows(word.len()).any(|window| window == word);
+        assert!(
+            !has(b"http") && !has(b"secrets") && !has(b"deadline_ms"),
+            "as manifests were before there were capabilities"
+        );
+    }
+
+    #[test]
+    fn allowances_that_cannot_work_are_refused_with_their_place() {
+        let refused = |change: fn(&mut ActivitySpec)| with_activity(change).unwrap_err().to_string();
+        let http = |activity: &mut ActivitySpec| activity.capabilities = ["http".to_owned()].into();
+        assert!(with_activity(http).is_ok(), "a capability without an allowance reaches nothing");
+        assert!(refused(|activity| activity.http = allowance()).starts_with("activities.fetch.http: needs"));
+        assert!(refused(|activity| activity.deadline_ms = Some(1)).starts_with("activities.fetch.deadline_ms: is for"));
+        assert!(refused(|activity| activity.secrets = ["K".to_owned()].into()).starts_with("activities.fetch.secrets"));
+        assert!(
+            refused(|activity| {
+                activity.capabilities = ["secret".to_owned()].into();
+                activity.secrets = ["not-one".to_owned()].into();
+            })
+            .starts_with("activities.fetch.secrets: at most")
+        );
     }
 
     #[test]

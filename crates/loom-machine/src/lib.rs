@@ -10,10 +10,13 @@
 //!
 //! Start at [`Turn::request`].
 
+mod activity_request;
+mod allowance;
 mod deployment;
 mod envelope;
 mod failure;
 pub mod limits;
+mod query;
 mod random;
 mod request;
 mod sandbox;
@@ -21,9 +24,12 @@ mod state;
 mod turn;
 
 pub use self::{
+    activity_request::{ActivityRequest, HeaderSource, HttpRequest, SecretReference},
+    allowance::{HostPattern, HttpAllowance, InvalidHost, Scheme},
     deployment::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry},
     envelope::{Message, MessageKind},
     failure::Failure,
+    query::Query,
     request::ABI_VERSION,
     sandbox::{Guest, HostFault, Module, Progress, Sandbox},
     turn::{

@@ -13,6 +13,7 @@ use crate::{
     AuditError, Clock, Pinned,
     audit::{AuditLog, NODE_NAMESPACE, RESERVED},
     modules::Modules,
+    outside::Outside,
 };
 
 /// Why a deployment was not activated. Nothing changed.
@@ -46,6 +47,14 @@ pub enum DeployError {
         at: String,
         /// What is wrong.
         problem: String,
+    },
+    /// The node has no secret that it names.
+    #[error("{at}: this node has no usable secret {secret}")]
+    MissingSecret {
+        /// Where the manifest names it.
+        at: String,
+        /// Its name.
+        secret: String,
     },
     /// Another application runs this actor type.
     #[error("actor type '{actor_type}' belongs to deployment '{owner}'")]
@@ -104,6 +113,7 @@ pub(crate) struct Target {
 pub struct Deployments {
     storage: Storage,
     modules: Arc<Modules>,
+    outside: Outside,
     clock: Arc<dyn Clock>,
     audit: Arc<AuditLog>,
     active: RwLock<Active>,
@@ -120,10 +130,17 @@ struct Active {
 }
 
 impl Deployments {
-    pub(crate) fn new(storage: Storage, modules: Arc<Modules>, clock: Arc<dyn Clock>, audit: Arc<AuditLog>) -> Self {
+    pub(crate) fn new(
+        storage: Storage,
+        modules: Arc<Modules>,
+        outside: Outside,
+        clock: Arc<dyn Clock>,
+        audit: Arc<AuditLog>,
+    ) -> Self {
         Self {
             storage,
             modules,
+            outside,
             clock,
             audit,
             active: RwLock::default(),
@@ -196,6 +213,12 @@ impl Deployments {
             {
                 let owner = target.deployment.name.clone();
                 return Err(DeployError::TypeTaken { actor_type: actor_type.clone(), owner });
+            }
+        }
+        for (name, spec) in &deployment.activities {
+            if let Some(secret) = spec.secrets.iter().find(|secret| self.outside.secrets.get(secret).is_none()) {
+                let at = format!("activities.{name}.secrets");
+                return Err(DeployError::MissingSecret { at, secret: secret.clone() });
             }
         }
         for (at, limits) in deployment.limits() {

@@ -23,10 +23,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    AuditError, Clock, Metrics, SaltSources, activity,
+    AuditError, BlockingWork, Clock, Metrics, SaltSources, activity,
     audit::AuditLog,
     causes,
-    deployments::Deployments,
+    deployments::{Deployments, Target},
     load,
     lookout::Doubts,
     metrics::NodeFigures,
@@ -51,11 +51,15 @@ pub(crate) struct Inner {
     pub(crate) modules: Arc<Modules>,
     pub(crate) metrics: Metrics,
     pub(crate) salts: SaltSources,
+    pub(crate) blocking: BlockingWork,
     pub(crate) doubts: Doubts,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
+    /// Queries that may run at once.
+    pub(crate) queries: Arc<Semaphore>,
+    pub(crate) queries_max: usize,
     pub(crate) upkeep: Upkeep,
     pub(crate) watchers: Arc<Watchers>,
     /// One check of a deployment at a time: it takes a processor.
@@ -148,6 +152,9 @@ pub enum SendError {
     /// Too many requests are in flight on this node.
     #[error("{0} requests are in flight already, the most this node takes (runtime.requests_max)")]
     Busy(usize),
+    /// Too many queries run on this node.
+    #[error("{0} queries run already, the most this node runs at once (runtime.queries_max)")]
+    QueriesBusy(usize),
     /// No message has this id.
     #[error("actor {0} has no message with this id")]
     UnknownMessage(ActorAddress),
@@ -178,7 +185,14 @@ impl From<StoreError> for SendError {
 impl SendError {
     /// Whether sending again, under the same id, may help.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, SendError::Busy(_) | SendError::MailboxFull { .. } | SendError::Store(_) | SendError::Stopping)
+        matches!(
+            self,
+            SendError::Busy(_)
+                | SendError::QueriesBusy(_)
+                | SendError::MailboxFull { .. }
+                | SendError::Store(_)
+                | SendError::Stopping
+        )
     }
 }
 
@@ -303,22 +317,26 @@ impl Handle {
     /// Sends a message. Returns at once; the ticket tells what becomes of it.
     pub fn send(&self, to: &ActorAddress, body: &str, options: SendOptions) -> Result<Ticket, SendError> {
         let body = check_json(body)?;
-        let deployments = &self.inner.deployments;
-        if deployments.target(to.namespace(), to.actor_type()).is_none() {
-            let namespace: Namespace = to.namespace().parse().expect("part of an address");
-            let known = deployments.actor_types(&namespace).iter().map(ToString::to_string).collect();
-            return Err(SendError::UnknownType {
-                namespace: to.namespace().to_owned(),
-                actor_type: to.actor_type().to_owned(),
-                known,
-            });
-        }
+        self.target(to)?;
         let is_generated = options.id.is_none();
         let id = options.id.unwrap_or_else(|| self.random_id());
         let message = Message::of_client(id.clone(), to.clone(), body.to_owned());
         let content = Content { message, is_generated };
         self.inner.metrics.messages.inc();
         self.deliver(to, id, Some(content), options.until_waiting)
+    }
+
+    /// What a new turn of the actor runs.
+    pub(crate) fn target(&self, actor: &ActorAddress) -> Result<Target, SendError> {
+        let deployments = &self.inner.deployments;
+        deployments.target(actor.namespace(), actor.actor_type()).ok_or_else(|| {
+            let namespace: Namespace = actor.namespace().parse().expect("part of an address");
+            SendError::UnknownType {
+                namespace: actor.namespace().to_owned(),
+                actor_type: actor.actor_type().to_owned(),
+                known: deployments.actor_types(&namespace).iter().map(ToString::to_string).collect(),
+            }
+        })
     }
 
     /// Waits for a message that was sent earlier.
@@ -575,7 +593,7 @@ pub(crate) fn body_digest(body: &str) -> [u8; 32] {
 }
 
 /// The JSON value in `text`, without white space around it: the guest gets the same bytes however it is replayed.
-fn check_json(text: &str) -> Result<&str, SendError> {
+pub(crate) fn check_json(text: &str) -> Result<&str, SendError> {
     if text.len() > PAYLOAD_BYTES_MAX - 1024 {
         // Room for the envelope around it.
         return Err(SendError::TooLarge { bytes: text.len(), limit: PAYLOAD_BYTES_MAX - 1024 });

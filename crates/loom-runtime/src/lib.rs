@@ -33,6 +33,8 @@ mod load;
 mod lookout;
 mod metrics;
 mod modules;
+mod outside;
+mod query;
 mod replay;
 mod runtime;
 mod salts;
@@ -58,6 +60,11 @@ pub use self::{
     },
     host::{BlockingWork, Host},
     metrics::Metrics,
+    outside::{
+        ExposeSecret, HeaderValue, Http, HttpCall, HttpReply, Outside, SECRET_BYTES_MAX, SECRET_BYTES_MIN,
+        SecretString, Secrets,
+    },
+    query::QueryError,
     replay::{Agreed, Candidate, Did, Difference, Impossible, RecordedTurn, Replayed, Surroundings, replay, turns},
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},

@@ -23,6 +23,9 @@ pub struct Metrics {
     pub commits_failed: Counter,
     pub activities: Counter,
     pub activity_retries: Counter,
+    pub activity_requests: Counter,
+    pub queries: Counter,
+    pub queries_failed: Counter,
     pub replays: Counter,
     pub evictions: Counter,
     pub resident: Gauge,
@@ -52,6 +55,9 @@ impl Default for Metrics {
             commits_failed: Counter::default(),
             activities: Counter::default(),
             activity_retries: Counter::default(),
+            activity_requests: Counter::default(),
+            queries: Counter::default(),
+            queries_failed: Counter::default(),
             replays: Counter::default(),
             evictions: Counter::default(),
             resident: Gauge::default(),
@@ -82,6 +88,13 @@ impl Metrics {
         registry.register("commits_failed", "Commits that failed", self.commits_failed.clone());
         registry.register("activities", "Activities run to their end", self.activities.clone());
         registry.register("activity_retries", "Attempts after the first", self.activity_retries.clone());
+        registry.register(
+            "activity_requests",
+            "Requests of activities to other systems",
+            self.activity_requests.clone(),
+        );
+        registry.register("queries", "Queries answered, failed ones included", self.queries.clone());
+        registry.register("queries_failed", "Queries whose guest failed", self.queries_failed.clone());
         registry.register("replays", "Guests replayed from the journal", self.replays.clone());
         registry.register("evictions", "Waiting instances dropped to make room", self.evictions.clone());
         registry.register("resident_instances", "Waiting instances in memory", self.resident.clone());

@@ -78,10 +78,7 @@ impl Modules {
     async fn compile(&self, cid: Cid) -> Result<Loaded, HostFault> {
         let bytes = self.blobs.get(cid).await.map_err(|error| unavailable(cid, &error))?;
         let sandbox = self.sandbox.clone();
-        let compiled = match self.blocking {
-            BlockingWork::OnThreads => tokio::task::spawn_blocking(move || sandbox.compile(cid, &bytes)).await,
-            BlockingWork::InPlace => Ok(sandbox.compile(cid, &bytes)),
-        };
+        let compiled = self.blocking.run(move || sandbox.compile(cid, &bytes)).await;
         let loaded = compiled.map_err(|error| HostFault::Host(format!("compiling {cid}: {error}")))??;
         self.metrics.module_loads.inc();
         self.keep(cid, loaded.clone());

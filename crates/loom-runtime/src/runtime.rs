@@ -60,14 +60,15 @@ impl Assembly {
         let metrics = Metrics::default();
         let (blobs, cache_bytes) = (storage.blobs.clone(), settings.module_cache_bytes);
         let modules = Arc::new(Modules::new(sandbox, blobs, host.blocking, cache_bytes, metrics.clone()));
-        let clock = host.clock.clone();
+        let (clock, outside) = (host.clock.clone(), host.outside.clone());
         let audit = Arc::new(AuditLog::new(storage.clone(), clock.clone()));
-        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), clock.clone(), audit.clone()));
+        let deployments =
+            Arc::new(Deployments::new(storage.clone(), modules.clone(), outside, clock.clone(), audit.clone()));
         deployments.restore().await?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
         let (alarm, doubts) = (Alarm::default(), Doubts::default());
-        let requests_max = settings.requests_max;
+        let (requests_max, queries_max) = (settings.requests_max, settings.queries_max);
         let upkeep = Upkeep::new(&settings, stored, deployments.clone(), host.clock.clone());
         let watchers = Arc::new(Watchers::default());
         let context = Arc::new(Context {
@@ -75,6 +76,7 @@ impl Assembly {
             storage: storage.clone(),
             deployments: deployments.clone(),
             modules: modules.clone(),
+            outside: host.outside,
             clock: host.clock.clone(),
             salts: host.salts.clone(),
             metrics: metrics.clone(),
@@ -101,19 +103,21 @@ impl Assembly {
         let services =
             vec![timers.run(stop.clone()).boxed(), lookout.run(stop.clone()).boxed(), upkeep.clone().run(stop).boxed()];
         let requests = Arc::new(Semaphore::new(requests_max));
-        let salts = host.salts;
         let inner = Inner {
             shards: senders,
             storage,
             deployments,
             modules,
             metrics,
-            salts,
+            salts: host.salts,
+            blocking: host.blocking,
             doubts,
             clock,
             audit,
             requests,
             requests_max,
+            queries: Arc::new(Semaphore::new(queries_max)),
+            queries_max,
             upkeep,
             watchers,
             checking: tokio::sync::Mutex::new(()),
@@ -131,15 +135,25 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Starts shards and timers, and goes on with what was unfinished.
+    /// Starts a node whose activities reach nothing outside.
     pub async fn start(
         settings: Settings,
         storage: Storage,
         sandbox: Arc<dyn Sandbox>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        Self::start_on(settings, storage, sandbox, Host::real(clock)).await
+    }
+
+    /// Starts shards and timers, and goes on with what was unfinished.
+    pub async fn start_on(
+        settings: Settings,
+        storage: Storage,
+        sandbox: Arc<dyn Sandbox>,
+        host: Host,
+    ) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
-        let assembly = Assembly::new(settings, storage, sandbox, Host::real(clock), stop.clone()).await?;
+        let assembly = Assembly::new(settings, storage, sandbox, host, stop.clone()).await?;
         let mut shards = Vec::new();
         for (n, shard) in assembly.shards.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;

@@ -20,6 +20,8 @@ pub struct Settings {
     pub module_cache_bytes: u64,
     /// Client requests that may be in flight at once (`runtime.requests_max`).
     pub requests_max: usize,
+    /// Queries that may run at once, on threads of their own (`runtime.queries_max`).
+    pub queries_max: usize,
     /// Wait after the first host fault; doubles up to `fault_backoff_max` (`runtime.fault_backoff_min`).
     pub fault_backoff_min: Duration,
     /// Longest wait after a host fault (`runtime.fault_backoff_max`).
@@ -46,6 +48,7 @@ impl Default for Settings {
             actors_cached_max: 10_000,
             module_cache_bytes: 256 * 1024 * 1024,
             requests_max: 10_000,
+            queries_max: 64,
             fault_backoff_min: Duration::from_millis(50),
             fault_backoff_max: Duration::from_secs(10),
             upkeep_interval: Duration::from_secs(3600),

@@ -29,13 +29,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Clock, ControlError, ControlRequest, Metrics, SaltSources, SendError, Settings, Settled,
-    activity::{ActivityRun, Attempted, Job, Sliced},
+    activity::{ActivityRun, Attempted, Job, Sliced, Tools, Waited},
     cell::Cell,
     deployments::Deployments,
     handle::LiveView,
     load::{LoadError, LoadedActor},
     lookout::Doubts,
     modules::Modules,
+    outside::Outside,
     timers::Alarm,
     trace::{self, TraceContext, Traces},
     watch::Watchers,
@@ -165,6 +166,7 @@ pub(crate) enum Event {
     RunActivity(Box<Job>),
     ActivityDone { job: Box<Job>, attempted: Attempted },
     ActivityModule { run: Box<ActivityRun>, loaded: Result<(), HostFault> },
+    ActivityWaited { run: Box<ActivityRun>, waited: Waited },
     Cell { actor: ActorAddress, generation: u64, result: CellResult },
 }
 
@@ -188,6 +190,7 @@ pub(crate) struct Context {
     pub(crate) storage: Storage,
     pub(crate) deployments: Arc<Deployments>,
     pub(crate) modules: Arc<Modules>,
+    pub(crate) outside: Outside,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) salts: SaltSources,
     pub(crate) metrics: Metrics,
@@ -328,15 +331,27 @@ impl Shard {
                 None => break,
             }
         }
-        if let Some(mut run) = self.activities.pop_front() {
-            match run.slice(&self.io.context.modules) {
-                Sliced::More => self.activities.push_back(run),
-                Sliced::NeedsModule => self.load_activity(run),
-                Sliced::Done(attempted) => self.finish_activity(run, attempted),
-            }
+        if let Some(run) = self.activities.pop_front() {
+            self.run_activity(run);
         }
         if let Some(actor) = self.io.runnable.pop_front() {
             self.with_cell(&actor, |cell, io| cell.run(io));
+        }
+    }
+
+    fn run_activity(&mut self, mut run: ActivityRun) {
+        let context = &self.io.context;
+        let tools = Tools { modules: &context.modules, outside: &context.outside, clock: &*context.clock };
+        match run.slice(&tools) {
+            Sliced::More => self.activities.push_back(run),
+            Sliced::NeedsModule => self.load_activity(run),
+            Sliced::Done(attempted) => self.finish_activity(run, attempted),
+            Sliced::Cancelled => {}
+            Sliced::Waits(answer) => {
+                context.metrics.activity_requests.inc();
+                let run = Box::new(run);
+                self.io.later(async move { Event::ActivityWaited { waited: answer.await, run } });
+            }
         }
     }
 
@@ -391,6 +406,17 @@ impl Shard {
             Event::ActivityModule { run, loaded } => match loaded {
                 Ok(()) => self.activities.push_back(*run),
                 Err(fault) => self.finish_activity(*run, Err(fault)),
+            },
+            Event::ActivityWaited { mut run, waited } => match waited {
+                Waited::Cancelled => {}
+                Waited::Overdue => {
+                    let failure = run.overdue();
+                    self.finish_activity(*run, Ok(Err(failure)));
+                }
+                Waited::Answer(answer) => {
+                    run.answered(answer);
+                    self.activities.push_back(*run);
+                }
             },
             Event::ActivityDone { job, attempted } => {
                 let actor = job.address.clone();

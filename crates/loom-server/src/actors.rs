@@ -219,6 +219,48 @@ pub(crate) async fn state(State(app): State<App>, Actor(actor): Actor) -> Result
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
+/// Query of queries that have no body.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Input {
+    /// JSON text; `null` without
+    #[serde(default)]
+    input: Option<String>,
+}
+
+/// Ask an actor's committed state, with a short input
+#[utoipa::path(get, path = "/v1/actors/{type}/{key}/query", operation_id = "queryActorByUrl", tag = "actors",
+    params(ActorPath, Input),
+    responses((status = 200, description = "What the module's `query` returned", body = serde_json::Value)))]
+pub(crate) async fn query_of_url(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    Query(Input { input }): Query<Input>,
+) -> Result<Response, Problem> {
+    queried(&app.handle, &actor, input.as_deref().unwrap_or("null")).await
+}
+
+/// Ask an actor's committed state
+///
+/// Runs the `query` of the actor's module on its committed state, beside its turns. Nothing changes.
+#[utoipa::path(post, path = "/v1/actors/{type}/{key}/query", operation_id = "queryActor", tag = "actors",
+    params(ActorPath),
+    request_body(content = serde_json::Value, content_type = "application/json", example = json!({"what": "total"})),
+    responses((status = 200, description = "What the module's `query` returned", body = serde_json::Value)))]
+pub(crate) async fn query(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    JsonText(input): JsonText,
+) -> Result<Response, Problem> {
+    queried(&app.handle, &actor, &input).await
+}
+
+async fn queried(handle: &Handle, actor: &ActorAddress, input: &str) -> Result<Response, Problem> {
+    let output = handle.query(actor, input).await?;
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], output).into_response())
+}
+
 /// Query of journals and event streams.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

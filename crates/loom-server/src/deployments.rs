@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::extract::{Path, State};
 use loom_client as wire;
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry};
+use loom_machine::{
+    ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry,
+};
 use loom_runtime::{CheckOptions, CheckReport, Checked, Difference, Replayed};
 use loom_storage::ActiveDeployment;
 use loom_types::Cid;
@@ -208,12 +210,37 @@ pub fn manifest(sent: &wire::Manifest) -> Result<Deployment, InvalidDeployment> 
     }
     let mut activities = BTreeMap::new();
     for (name, activity) in &sent.activities {
-        let module = module(&format!("activities.{name}.module"), &activity.module)?;
-        let capabilities = activity.capabilities.iter().cloned().collect();
-        let (limits, retry) = (limits(&activity.limits), retry(&activity.retry));
-        activities.insert(name.clone(), ActivitySpec { module, limits, capabilities, retry });
+        activities.insert(name.clone(), activity_spec(&format!("activities.{name}"), activity)?);
     }
     Deployment::new(&sent.name, actors, activities)
+}
+
+fn activity_spec(at: &str, sent: &wire::ManifestActivity) -> Result<ActivitySpec, InvalidDeployment> {
+    Ok(ActivitySpec {
+        module: module(&format!("{at}.module"), &sent.module)?,
+        limits: limits(&sent.limits),
+        capabilities: sent.capabilities.iter().cloned().collect(),
+        retry: retry(&sent.retry),
+        http: sent.http.as_ref().map(|allowance| http(&format!("{at}.http"), allowance)).transpose()?,
+        secrets: sent.secrets.iter().cloned().collect(),
+        deadline_ms: sent.deadline_ms,
+    })
+}
+
+fn http(at: &str, sent: &wire::HttpAllowance) -> Result<HttpAllowance, InvalidDeployment> {
+    let invalid = |problem: String| InvalidDeployment::Invalid { at: format!("{at}.hosts"), problem };
+    let hosts = sent.hosts.iter().cloned().map(HostPattern::try_from).collect::<Result<_, _>>();
+    let defaults = HttpAllowance::new(hosts.map_err(|error| invalid(error.to_string()))?);
+    let methods = sent.methods.as_ref().map(|methods| methods.iter().cloned().collect());
+    Ok(HttpAllowance {
+        methods: methods.unwrap_or(defaults.methods),
+        request_bytes_max: sent.request_bytes_max.unwrap_or(defaults.request_bytes_max),
+        response_bytes_max: sent.response_bytes_max.unwrap_or(defaults.response_bytes_max),
+        timeout_ms: sent.timeout_ms.unwrap_or(defaults.timeout_ms),
+        redirects_max: sent.redirects_max.unwrap_or(defaults.redirects_max),
+        requests_max: sent.requests_max.unwrap_or(defaults.requests_max),
+        hosts: defaults.hosts,
+    })
 }
 
 fn module(at: &str, text: &str) -> Result<Cid, InvalidDeployment> {

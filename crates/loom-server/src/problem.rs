@@ -6,9 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
-use loom_machine::Failure;
+use loom_machine::{Failure, HostFault};
 use loom_runtime::{
-    AuditError, ControlError, DeployError, ReadError, RedeliverError, ResolvePromiseError, SendError, causes,
+    AuditError, ControlError, DeployError, QueryError, ReadError, RedeliverError, ResolvePromiseError, SendError,
+    causes,
 };
 use loom_storage::{BlobError, ResolveError, StoreError};
 
@@ -37,10 +38,14 @@ impl Problem {
     }
 
     pub(crate) fn turn_failed(failure: Failure) -> Self {
+        Self::failed("turn-failed", failure)
+    }
+
+    fn failed(code: &'static str, failure: Failure) -> Self {
         let Failure { kind, message, retryable, backtrace } = failure;
         let detail = format!("{kind}: {message}");
         let failure = Some(TurnFailure { kind, message, retryable, backtrace });
-        Self { failure, ..Self::new("turn-failed", detail) }
+        Self { failure, ..Self::new(code, detail) }
     }
 
     /// What every occurrence of a code has in common.
@@ -81,10 +86,13 @@ impl Problem {
             "invalid-deployment" => (StatusCode::UNPROCESSABLE_ENTITY, "The deployment's manifest cannot work"),
             "missing-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module was not uploaded"),
             "unusable-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module cannot run"),
+            "missing-secret" => (StatusCode::UNPROCESSABLE_ENTITY, "A secret is not there"),
             "invalid-reset" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn cannot be reset like this"),
             "unreadable-dead-letter" => (StatusCode::UNPROCESSABLE_ENTITY, "The dead letter cannot be read"),
             "tokens-full" => (StatusCode::UNPROCESSABLE_ENTITY, "The node keeps no more tokens"),
             "limits-too-high" => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is more than this node gives"),
+            "no-query-export" => (StatusCode::UNPROCESSABLE_ENTITY, "The module answers no queries"),
+            "query-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The query failed"),
             "turn-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn failed"),
             "payload-erased" => (StatusCode::GONE, "The value was erased"),
             "mailbox-full" => (StatusCode::TOO_MANY_REQUESTS, "Too many messages wait for this actor"),
@@ -151,7 +159,7 @@ impl From<SendError> for Problem {
             SendError::TooLarge { .. } => Self::new("body-too-large", detail),
             SendError::IdReused(_) => Self::new("idempotency-key-reused", detail),
             SendError::MailboxFull { .. } => Self::new("mailbox-full", detail),
-            SendError::Busy(_) => Self::new("node-busy", detail),
+            SendError::Busy(_) | SendError::QueriesBusy(_) => Self::new("node-busy", detail),
             SendError::UnknownMessage(_) => Self::new("unknown-message", detail),
             SendError::Store(_) => {
                 Self::new("store-unavailable", detail).hint("send again under the same Idempotency-Key")
@@ -179,6 +187,23 @@ impl From<ReadError> for Problem {
         match error {
             ReadError::UnknownActor(_) => Self::new("unknown-actor", error.to_string()),
             ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            QueryError::Refused(error) => error.into(),
+            QueryError::UnknownActor(_) => Self::new("unknown-actor", detail),
+            QueryError::NoQueryExport(_) => {
+                Self::new("no-query-export", detail).hint("export 'query', or read the state itself: GET …/state")
+            }
+            QueryError::Failed(failure) => Self::failed("query-failed", failure),
+            QueryError::Store(error) => error.into(),
+            QueryError::Host(HostFault::PoolFull { .. }) => Self::new("node-busy", detail),
+            QueryError::Host(_) => Self::new("internal", detail),
         }
     }
 }
@@ -269,6 +294,8 @@ impl From<DeployError> for Problem {
             DeployError::MissingModule { .. } => Self::new("missing-module", detail),
             DeployError::UnusableModule { .. } => Self::new("unusable-module", detail),
             DeployError::Limits { .. } => Self::new("limits-too-high", detail),
+            DeployError::MissingSecret { .. } => Self::new("missing-secret", detail)
+                .hint("start the node with it: LOOM_SECRET_NAME in its environment, or a file in --secrets DIR"),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
             DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
             DeployError::UnknownName { .. } | DeployError::NoFormer { .. } => Self::new("unknown-deployment", detail),

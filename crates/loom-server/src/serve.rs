@@ -70,6 +70,9 @@ fn routes(settings: &Settings) -> Vec<Route> {
         get("/v1/actors/{type}/{key}/state", Namespace(Read), actors::state),
         get("/v1/actors/{type}/{key}/journal", Namespace(Read), actors::journal),
         get("/v1/actors/{type}/{key}/events", Namespace(Read), events::events),
+        // A query is a function of the state, which readers see anyway; its fuel and how many run at once are bounded.
+        get("/v1/actors/{type}/{key}/query", Namespace(Read), actors::query_of_url),
+        post("/v1/actors/{type}/{key}/query", Namespace(Read), actors::query),
         get("/v1/actors/{type}/{key}/messages/{id}", Namespace(Invoke), actors::follow),
         post("/v1/actors/{type}/{key}/messages", Namespace(Invoke), actors::send),
         post("/v1/actors/{type}/{key}/control", Namespace(Admin), controls::control),

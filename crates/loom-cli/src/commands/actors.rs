@@ -6,7 +6,7 @@ use loom_client::{Answered, Client, SendMessage};
 
 use crate::{
     CliError,
-    arguments::{ActorOnly, Call, Ps, Send, Show},
+    arguments::{ActorOnly, Call, Ps, Query, Send, Show},
     commands::{control, text_or_stdin},
     output::{self, grouped, shortened, time},
     target::Target,
@@ -172,6 +172,15 @@ pub(super) async fn show(arguments: Show) -> Result<(), CliError> {
     for way in control::ways_out(&actor) {
         output::outln!("  {way}");
     }
+    Ok(())
+}
+
+pub(super) async fn query(arguments: Query) -> Result<(), CliError> {
+    let input = text_or_stdin(arguments.input)?;
+    let target = Target::open(&arguments.target).await?;
+    let answer = target.client.query(&arguments.actor, input).await;
+    target.close().await;
+    output::outln!("{}", answer?);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod demo;
 mod deployments;
 mod guests;
 mod observability;
+mod outside;
 mod process;
 mod security;
 mod tenants;

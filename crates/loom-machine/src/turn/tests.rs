@@ -9,7 +9,7 @@ use loom_types::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ActivitySpec, Deployment, GuestLimits, MessageKind, Retry};
+use crate::{ActivitySpec, Deployment, GuestLimits, MessageKind};
 
 struct Counting(u8);
 
@@ -30,10 +30,8 @@ impl Directory for Knows {
 
 fn deployment() -> Arc<Deployment> {
     let spec = |capabilities: &[&str]| ActivitySpec {
-        module: Cid::of(Codec::Raw, b"activity"),
-        limits: GuestLimits::default(),
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
-        retry: Retry::default(),
+        ..ActivitySpec::pure(Cid::of(Codec::Raw, b"activity"), GuestLimits::default())
     };
     let activities = [("pure".to_owned(), spec(&[])), ("effect".to_owned(), spec(&["http"]))].into();
     Arc::new(Deployment::new("tests", Default::default(), activities).unwrap())

@@ -10,6 +10,7 @@ use loom_storage::{Admission, DueTimer, Hold, Position, TimerRecord, TimerWrite}
 use loom_types::{
     ActorAddress, Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type,
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Span;
 
 use super::{Live, Queued, client_admission, divergence};
@@ -55,6 +56,8 @@ pub(crate) struct Running {
     pub(crate) holds: Vec<Hold>,
     /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
     pub(crate) jobs: HashMap<u32, u32>,
+    /// Ends them when the turn does, or when this process gives it up.
+    over: DropGuard,
     pub(crate) started_at: Duration,
     /// Open until the turn's end is durable.
     pub(crate) span: Span,
@@ -121,6 +124,7 @@ impl Running {
             books: Vec::new(),
             holds: Vec::new(),
             jobs: HashMap::new(),
+            over: CancellationToken::new().drop_guard(),
             started_at,
             span: Span::none(),
             inner_span: Span::none(),
@@ -475,7 +479,7 @@ impl Live {
                 self.slice_over(io);
                 None
             }
-            Sliced::NeedsModule => unreachable!("it runs already"),
+            Sliced::NeedsModule | Sliced::Waits(_) | Sliced::Cancelled => unreachable!("it runs, and only computes"),
             Sliced::Done(Err(fault)) => {
                 self.abandon(io, &fault);
                 None
@@ -724,7 +728,8 @@ impl Live {
         }
         running.jobs.insert(n, attempt);
         let span = trace::activity(&running.span, &name, Some(n), attempt);
-        let job = Job { address: self.address.clone(), step, attempt, spec, input, span };
+        let cancelled = running.over.token().clone();
+        let job = Job { address: self.address.clone(), step, attempt, spec, input, span, cancelled };
         if attempt > 1 && job.spec.is_effectful() {
             io.context.metrics.activity_retries.inc();
             // Counted before it begins, so that a crash counts too.

@@ -3,10 +3,12 @@
 
 mod audit;
 mod controls;
+mod effects;
 mod faults;
 mod hostile;
 mod messages;
 mod node;
+mod queries;
 mod recorded;
 mod replay;
 mod restarts;

@@ -69,10 +69,9 @@ impl Node {
         let echo = self.handle.put_blob(prebuilt("echo.wasm").into()).await.unwrap();
         let actor = ActorSpec { module: probe, limits };
         let activity = |capabilities: &[&str]| ActivitySpec {
-            module: echo,
-            limits,
             capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
             retry: Retry { attempts_max: 3, backoff_ms_min: 1, backoff_ms_max: 5 },
+            ..ActivitySpec::pure(echo, limits)
         };
         let actors: BTreeMap<_, _> = ["probe", "other"].map(|name| (name.to_owned(), actor.clone())).into();
         let activities: BTreeMap<_, _> =
