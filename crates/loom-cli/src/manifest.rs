@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use loom_build::Language;
-use loom_client::{Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
+use loom_client::{Limits, Manifest, ManifestActivity, ManifestActor, ManifestSchedule, RetryPolicy};
 use serde::Deserialize;
 
 use crate::CliError;
@@ -21,6 +21,8 @@ struct Source {
     actors: BTreeMap<String, Actor>,
     #[serde(default)]
     activities: BTreeMap<String, Activity>,
+    #[serde(default)]
+    schedules: BTreeMap<String, ManifestSchedule>,
 }
 
 /// How the modules are made.
@@ -95,7 +97,7 @@ impl Unresolved {
 
     /// The manifest, with the CIDs that the files turned out to have.
     pub(crate) fn resolve(self, cids: &BTreeMap<String, String>) -> Manifest {
-        let Source { name, build: _, actors, activities } = self.0;
+        let Source { name, build: _, actors, activities, schedules } = self.0;
         let cid = |file: &String| cids.get(file).cloned().unwrap_or_default();
         let actors = actors.into_iter().map(|(name, actor)| {
             let module = cid(&actor.module);
@@ -105,6 +107,6 @@ impl Unresolved {
             let Activity { module, limits, capabilities, retry } = activity;
             (name, ManifestActivity { module: cid(&module), limits, capabilities, retry })
         });
-        Manifest { name, actors: actors.collect(), activities: activities.collect() }
+        Manifest { name, actors: actors.collect(), activities: activities.collect(), schedules }
     }
 }

@@ -8,10 +8,11 @@
 #[cfg(feature = "http")]
 mod client;
 mod controls;
+mod schedules;
 mod secret;
 mod tokens;
 mod types;
 
 #[cfg(feature = "http")]
 pub use self::client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring};
-pub use self::{controls::*, secret::Secret, tokens::*, types::*};
+pub use self::{controls::*, schedules::*, secret::Secret, tokens::*, types::*};

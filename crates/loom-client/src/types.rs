@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::ManifestSchedule;
+
 /// Header with the message id that a client chose; sending again under it is safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Header with the namespace that a request is about; `default` without it.
@@ -246,6 +248,9 @@ pub struct Manifest {
     /// Activities by name.
     #[serde(default)]
     pub activities: BTreeMap<String, ManifestActivity>,
+    /// Messages to be sent at certain times, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: BTreeMap<String, ManifestSchedule>,
 }
 
 /// An actor type.

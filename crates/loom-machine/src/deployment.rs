@@ -1,10 +1,14 @@
 //! Deployments: content-addressed manifests naming modules, limits and capabilities.
 
+mod schedule;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use loom_types::{ActorType, Cid, Codec, DecodeError, Name, canonical, limits::PAYLOAD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
+use self::schedule::SCHEDULES_MAX;
+pub use self::schedule::{CatchUp, Schedule};
 use crate::limits::WAIT_MS_MAX;
 
 const VERSION: u64 = 1;
@@ -113,6 +117,10 @@ pub struct Deployment {
     pub actors: BTreeMap<String, ActorSpec>,
     /// Activities by name, visible only within this deployment.
     pub activities: BTreeMap<String, ActivitySpec>,
+    /// Messages to be sent at certain times, by name. Left out where there are none, so that the ids of deployments
+    /// without stay what they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: BTreeMap<String, Schedule>,
 }
 
 /// Why a manifest is refused.
@@ -138,7 +146,14 @@ impl Deployment {
         actors: BTreeMap<String, ActorSpec>,
         activities: BTreeMap<String, ActivitySpec>,
     ) -> Result<Self, InvalidDeployment> {
-        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities };
+        let schedules = BTreeMap::new();
+        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities, schedules };
+        deployment.check().map(|()| deployment)
+    }
+
+    /// The same with messages to be sent at certain times.
+    pub fn with_schedules(self, schedules: BTreeMap<String, Schedule>) -> Result<Self, InvalidDeployment> {
+        let deployment = Self { schedules, ..self };
         deployment.check().map(|()| deployment)
     }
 
@@ -181,6 +196,21 @@ impl Deployment {
                     "needs attempts_max >= 1 and backoff_ms_min <= backoff_ms_max".into(),
                 );
             }
+        }
+        self.check_schedules()
+    }
+
+    fn check_schedules(&self) -> Result<(), InvalidDeployment> {
+        let invalid = |problem: String| Err(InvalidDeployment::Invalid { at: "schedules".to_owned(), problem });
+        if self.schedules.len() > SCHEDULES_MAX {
+            return invalid(format!("a manifest names at most {SCHEDULES_MAX} schedules"));
+        }
+        for (name, schedule) in &self.schedules {
+            schedule.check(name, |actor_type| self.actors.contains_key(actor_type))?;
+        }
+        // Their bodies are what could make a manifest too large to be read back.
+        if !self.schedules.is_empty() && self.encode().len() > MANIFEST_BYTES_MAX {
+            return invalid(format!("the manifest would be larger than {MANIFEST_BYTES_MAX} bytes"));
         }
         Ok(())
     }
@@ -247,6 +277,25 @@ mod tests {
     fn a_manifest_survives_a_round_trip() {
         let deployment = Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
         assert_eq!(Deployment::decode(&deployment.encode()).unwrap(), deployment);
+    }
+
+    /// What a manifest may leave out does not change the ids of those that do.
+    #[test]
+    fn schedules_are_part_of_the_id_only_where_there_are_any() {
+        let plain = Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
+        let id = "bafyreigv37r2do4pzrhee4tur5sqbxap4n54i3ichyia3jexvh7qudw57m";
+        assert_eq!(plain.cid().to_string(), id);
+        assert_eq!(plain.clone().with_schedules(BTreeMap::new()).unwrap().cid(), plain.cid());
+        let schedule = Schedule {
+            cron: "0 2 * * *".to_owned(),
+            timezone: None,
+            to: "a/x".to_owned(),
+            body: "null".to_owned(),
+            catch_up: CatchUp::Latest,
+        };
+        let scheduled = plain.clone().with_schedules([("nightly".to_owned(), schedule)].into()).unwrap();
+        assert_ne!(scheduled.cid(), plain.cid());
+        assert_eq!(Deployment::decode(&scheduled.encode()).unwrap(), scheduled);
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod state;
 mod turn;
 
 pub use self::{
-    deployment::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry},
+    deployment::{ActivitySpec, ActorSpec, CatchUp, Deployment, GuestLimits, InvalidDeployment, Retry, Schedule},
     envelope::{Message, MessageKind},
     failure::Failure,
     request::ABI_VERSION,

@@ -13,6 +13,7 @@ use crate::{
     AuditError, Clock,
     audit::{AuditLog, NODE_NAMESPACE, RESERVED},
     modules::Modules,
+    schedule::Calendar,
 };
 
 /// Why a deployment was not activated. Nothing changed.
@@ -44,6 +45,14 @@ pub enum DeployError {
     Limits {
         /// Which limits.
         at: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A schedule's pattern or time zone makes no sense.
+    #[error("schedules.{name}.{problem}")]
+    Schedule {
+        /// The schedule.
+        name: String,
         /// What is wrong.
         problem: String,
     },
@@ -94,6 +103,8 @@ pub struct Deployments {
     manifests: Mutex<HashMap<Cid, Arc<Deployment>>>,
     /// One activation at a time, so that checks and the change are one.
     activating: tokio::sync::Mutex<()>,
+    /// Told of every change of what is active.
+    changed: tokio::sync::Notify,
 }
 
 #[derive(Default)]
@@ -112,6 +123,7 @@ impl Deployments {
             active: RwLock::default(),
             manifests: Mutex::default(),
             activating: tokio::sync::Mutex::new(()),
+            changed: tokio::sync::Notify::new(),
         }
     }
 
@@ -179,6 +191,9 @@ impl Deployments {
                 return Err(DeployError::TypeTaken { actor_type: actor_type.clone(), owner });
             }
         }
+        for (name, schedule) in &deployment.schedules {
+            Calendar::of(schedule).map_err(|problem| DeployError::Schedule { name: name.clone(), problem })?;
+        }
         for (at, limits) in deployment.limits() {
             self.modules.sandbox().check_limits(limits).map_err(|problem| DeployError::Limits { at, problem })?;
         }
@@ -219,6 +234,21 @@ impl Deployments {
         }
         self.manifests.lock().expect("nothing panics under this lock").insert(active.cid, deployment.clone());
         state.by_name.insert(key, (active, deployment));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Completes when something else is active than the last time; for one waiter.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Active deployments of all namespaces, in an order that does not depend on chance.
+    pub(crate) fn all(&self) -> Vec<(ActiveDeployment, Arc<Deployment>)> {
+        let state = self.active.read().expect("nothing panics under this lock");
+        let mut all: Vec<_> = state.by_name.values().cloned().collect();
+        all.sort_by(|(one, _), (other, _)| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        all
     }
 
     /// What a new turn of this type runs.

@@ -21,9 +21,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    AuditError, Clock, DeployError, Metrics, SaltSources, activity,
+    AuditError, Clock, DeployError, Metrics, SaltSources, ScheduleView, activity,
     audit::AuditLog,
-    causes,
+    causes, cron,
     deployments::Deployments,
     load,
     lookout::Doubts,
@@ -478,6 +478,11 @@ impl Handle {
             let _ = shard.send(Event::Deployed);
         }
         Ok(active)
+    }
+
+    /// What active deployments send at certain times.
+    pub fn schedules(&self, namespace: &Namespace) -> Vec<ScheduleView> {
+        cron::list(&self.inner.deployments, namespace, self.now_ms())
     }
 
     /// Writes into the namespace's audit log what `by` is about to do to it. Durable when it returns; only then may

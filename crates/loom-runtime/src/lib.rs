@@ -25,6 +25,7 @@ mod cell;
 mod chain;
 mod clock;
 mod control;
+mod cron;
 mod deployments;
 mod handle;
 mod host;
@@ -34,6 +35,7 @@ mod metrics;
 mod modules;
 mod runtime;
 mod salts;
+mod schedule;
 mod settings;
 mod shard;
 mod timers;
@@ -44,6 +46,7 @@ pub use self::{
     causes::causes,
     clock::{Clock, SystemClock},
     control::ControlError,
+    cron::ScheduleView,
     deployments::{DeployError, Deployments},
     handle::{
         ActorView, Handle, Journaled, MessageView, ReadError, RedeliverError, ResolvePromiseError, SendError,

@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Clock, DeployError, Handle, Host, Metrics, Settings,
     audit::AuditLog,
+    cron::CronService,
     deployments::Deployments,
     handle::Inner,
     lookout::{Doubts, Lookout},
@@ -93,14 +94,13 @@ impl Assembly {
         let (storage_again, shards_again) = (storage.clone(), senders.clone());
         let lookout =
             Lookout { storage: storage_again, clock: host.clock, shards: shards_again, doubts: doubts.clone() };
-        let services =
-            vec![timers.run(stop.clone()).boxed(), lookout.run(stop.clone()).boxed(), upkeep.clone().run(stop).boxed()];
+        let cron_clock = clock.clone();
         let requests = Arc::new(Semaphore::new(requests_max));
         let salts = host.salts;
         let inner = Inner {
             shards: senders,
             storage,
-            deployments,
+            deployments: deployments.clone(),
             modules,
             metrics,
             salts,
@@ -109,9 +109,17 @@ impl Assembly {
             audit,
             requests,
             requests_max,
-            upkeep,
+            upkeep: upkeep.clone(),
         };
-        Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
+        let handle = Handle { inner: Arc::new(inner) };
+        let cron = CronService::new(handle.clone(), deployments, cron_clock);
+        let services = vec![
+            timers.run(stop.clone()).boxed(),
+            lookout.run(stop.clone()).boxed(),
+            upkeep.run(stop.clone()).boxed(),
+            cron.run(stop).boxed(),
+        ];
+        Ok(Self { handle, shards, services })
     }
 }
 

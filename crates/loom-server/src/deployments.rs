@@ -12,6 +12,7 @@ use crate::{
     auth::{Caller, Tenant},
     extract::Json,
     problem::Problem,
+    schedules,
     serve::App,
 };
 
@@ -54,7 +55,8 @@ pub fn manifest(sent: &wire::Manifest) -> Result<Deployment, InvalidDeployment> 
         let (limits, retry) = (limits(&activity.limits), retry(&activity.retry));
         activities.insert(name.clone(), ActivitySpec { module, limits, capabilities, retry });
     }
-    Deployment::new(&sent.name, actors, activities)
+    let schedules = sent.schedules.iter().map(|(name, sent)| (name.clone(), schedules::from_wire(sent)));
+    Deployment::new(&sent.name, actors, activities)?.with_schedules(schedules.collect())
 }
 
 fn module(at: &str, text: &str) -> Result<Cid, InvalidDeployment> {

@@ -20,6 +20,7 @@ mod extract;
 mod host;
 mod problem;
 mod promises;
+mod schedules;
 mod serve;
 mod settings;
 mod tls;

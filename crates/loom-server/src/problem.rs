@@ -262,7 +262,7 @@ impl From<DeployError> for Problem {
             DeployError::UnusableModule { .. } => Self::new("unusable-module", detail),
             DeployError::Limits { .. } => Self::new("limits-too-high", detail),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
-            DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
+            DeployError::Schedule { .. } | DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
             DeployError::Audit(error) => error.into(),
             DeployError::Store(error) => error.into(),
             DeployError::Blob(error) => error.into(),

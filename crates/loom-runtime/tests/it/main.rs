@@ -3,8 +3,10 @@
 
 mod audit;
 mod controls;
+mod cron;
 mod faults;
 mod hostile;
+mod manual;
 mod messages;
 mod node;
 mod recorded;
