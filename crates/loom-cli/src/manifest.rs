@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use loom_build::Language;
-use loom_client::{Limits, Manifest, ManifestActivity, ManifestActor, ManifestSchedule, RetryPolicy};
+use loom_client::{Limits, Manifest, ManifestActivity, ManifestActor, ManifestSchedule, RetryPolicy, TurnLimits};
 use serde::Deserialize;
 
 use crate::CliError;
@@ -41,6 +41,8 @@ struct Actor {
     module: String,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    turns: TurnLimits,
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,7 +103,7 @@ impl Unresolved {
         let cid = |file: &String| cids.get(file).cloned().unwrap_or_default();
         let actors = actors.into_iter().map(|(name, actor)| {
             let module = cid(&actor.module);
-            (name, ManifestActor { module, limits: actor.limits })
+            (name, ManifestActor { module, limits: actor.limits, turns: actor.turns })
         });
         let activities = activities.into_iter().map(|(name, activity)| {
             let Activity { module, limits, capabilities, retry } = activity;

@@ -262,6 +262,27 @@ pub struct ManifestActor {
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// How many turns may be under way on a node, and begin.
+    #[serde(default, skip_serializing_if = "TurnLimits::is_none")]
+    pub turns: TurnLimits,
+}
+
+/// How many turns of a type; no limits without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TurnLimits {
+    /// Turns at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
+    /// Turns that begin in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<u32>,
+}
+
+impl TurnLimits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An activity.

@@ -18,6 +18,8 @@ const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 /// Most actor types and activities of one deployment; with the names' own limits it keeps a manifest below
 /// [`MANIFEST_BYTES_MAX`].
 const SPECS_MAX: usize = 1000;
+/// Largest limit on an actor type's turns; more is no limit.
+const TURNS_MAX: u32 = 1_000_000;
 /// Most capabilities of one activity.
 const CAPABILITIES_MAX: usize = 8;
 
@@ -75,6 +77,25 @@ impl Retry {
     }
 }
 
+/// How many turns of an actor type may be under way on one node, and how many may begin. Unlike [`GuestLimits`] they
+/// change nothing about a turn, only when it begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnLimits {
+    /// Turns at once; no limit without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
+    /// Turns that begin in a second; no limit without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<u32>,
+}
+
+impl TurnLimits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// An actor type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,6 +104,9 @@ pub struct ActorSpec {
     pub module: Cid,
     /// Its limits.
     pub limits: GuestLimits,
+    /// How many turns. Left out where there is no limit, so that the ids of deployments without stay what they were.
+    #[serde(default, skip_serializing_if = "TurnLimits::is_none")]
+    pub turns: TurnLimits,
 }
 
 /// An activity.
@@ -173,6 +197,7 @@ impl Deployment {
                 return invalid(format!("actors.{name}"), error.to_string());
             }
             check_limits(&format!("actors.{name}.limits"), &spec.limits)?;
+            check_turns(&format!("actors.{name}.turns"), spec.turns)?;
         }
         for (name, spec) in &self.activities {
             let at = format!("activities.{name}");
@@ -248,6 +273,16 @@ impl Deployment {
     }
 }
 
+fn check_turns(at: &str, turns: TurnLimits) -> Result<(), InvalidDeployment> {
+    for (name, value) in [("concurrency_max", turns.concurrency_max), ("rate_per_second", turns.rate_per_second)] {
+        if value.is_some_and(|value| !(1..=TURNS_MAX).contains(&value)) {
+            let problem = format!("must be between 1 and {TURNS_MAX}");
+            return Err(InvalidDeployment::Invalid { at: format!("{at}.{name}"), problem });
+        }
+    }
+    Ok(())
+}
+
 fn check_limits(at: &str, limits: &GuestLimits) -> Result<(), InvalidDeployment> {
     let invalid = |name: &str, problem: &str| {
         Err(InvalidDeployment::Invalid { at: format!("{at}.{name}"), problem: problem.to_owned() })
@@ -270,7 +305,7 @@ mod tests {
     use super::*;
 
     fn spec() -> ActorSpec {
-        ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default() }
+        ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default(), turns: TurnLimits::default() }
     }
 
     #[test]
@@ -281,7 +316,7 @@ mod tests {
 
     /// What a manifest may leave out does not change the ids of those that do.
     #[test]
-    fn schedules_are_part_of_the_id_only_where_there_are_any() {
+    fn schedules_and_limits_of_turns_are_part_of_the_id_only_where_there_are_any() {
         let plain = Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
         let id = "bafyreigv37r2do4pzrhee4tur5sqbxap4n54i3ichyia3jexvh7qudw57m";
         assert_eq!(plain.cid().to_string(), id);
@@ -293,6 +328,11 @@ mod tests {
             body: "null".to_owned(),
             catch_up: CatchUp::Latest,
         };
+        let mut limited = spec();
+        limited.turns.rate_per_second = Some(5);
+        let limited = Deployment::new("app", [("a".to_owned(), limited)].into(), BTreeMap::new()).unwrap();
+        assert_ne!(limited.cid(), plain.cid());
+        assert_eq!(Deployment::decode(&limited.encode()).unwrap(), limited);
         let scheduled = plain.clone().with_schedules([("nightly".to_owned(), schedule)].into()).unwrap();
         assert_ne!(scheduled.cid(), plain.cid());
         assert_eq!(Deployment::decode(&scheduled.encode()).unwrap(), scheduled);
@@ -304,6 +344,10 @@ mod tests {
         broken.limits.fuel = 0;
         let error = Deployment::new("app", [("a".to_owned(), broken)].into(), BTreeMap::new()).unwrap_err();
         assert_eq!(error.to_string(), "actors.a.limits.fuel: must be between 1 and 2^63-1");
+        let mut closed = spec();
+        closed.turns.concurrency_max = Some(0);
+        let error = Deployment::new("app", [("a".to_owned(), closed)].into(), BTreeMap::new()).unwrap_err();
+        assert_eq!(error.to_string(), "actors.a.turns.concurrency_max: must be between 1 and 1000000");
         assert!(Deployment::new("App", [("a".to_owned(), spec())].into(), BTreeMap::new()).is_err());
         assert!(Deployment::new("app", BTreeMap::new(), BTreeMap::new()).is_err());
     }

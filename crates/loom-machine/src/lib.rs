@@ -21,7 +21,9 @@ mod state;
 mod turn;
 
 pub use self::{
-    deployment::{ActivitySpec, ActorSpec, CatchUp, Deployment, GuestLimits, InvalidDeployment, Retry, Schedule},
+    deployment::{
+        ActivitySpec, ActorSpec, CatchUp, Deployment, GuestLimits, InvalidDeployment, Retry, Schedule, TurnLimits,
+    },
     envelope::{Message, MessageKind},
     failure::Failure,
     request::ABI_VERSION,

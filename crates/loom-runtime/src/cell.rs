@@ -6,6 +6,7 @@
 
 mod commit;
 mod control;
+mod line;
 mod receive;
 mod turn;
 
@@ -29,8 +30,8 @@ use crate::{
     shard::{CellResult, Content, ControlDelivery, Delivery, Event, Io, Responders},
 };
 
-use self::commit::InFlight;
 pub(crate) use self::turn::{Phase, Running};
+use self::{commit::InFlight, line::Line};
 
 /// Turns one actor may run before others get their chance.
 const TURNS_PER_ROUND: usize = 16;
@@ -81,7 +82,9 @@ pub(crate) struct Live {
     ended: u64,
     /// Questions to the store that have no answer yet.
     asking: usize,
-    /// The first message in line waits for a deployment that runs this type.
+    /// How the actor stands with the gates before its next turn.
+    line: Line,
+    /// The first message in line waits for a place, or for a deployment that runs this type.
     blocked: bool,
     /// A commit failed.
     failed: bool,
@@ -271,6 +274,7 @@ impl Live {
             entering: HashMap::new(),
             ended: 0,
             asking: 0,
+            line: Line::default(),
             blocked: false,
             failed: false,
         };
@@ -369,6 +373,7 @@ impl Live {
                     !self.blocked
                 }
                 None => {
+                    self.leave_if_done();
                     self.forget_cancels(io);
                     false
                 }
@@ -568,7 +573,8 @@ impl Live {
             && self.entering.is_empty()
             && !self.messages.more
             && !self.messages.reading
-            && self.commits.len() < COMMITS_MAX;
+            && self.commits.len() < COMMITS_MAX
+            && self.has_place(io);
         if is_idle {
             self.begin(io, Queued { message, payload, position: None, responders: vec![responders] });
             self.go_on(io);
@@ -602,7 +608,8 @@ impl Live {
             }
             Ok(Enqueued::Known(_)) => self.deliver(io, delivery),
             Err(EnqueueError::Full { waiting, limit }) => {
-                delivery.responders.fail(SendError::MailboxFull { waiting, limit })
+                self.leave_if_done();
+                delivery.responders.fail(SendError::MailboxFull { waiting, limit });
             }
             Err(EnqueueError::Store(error)) => {
                 // It may be in the mailbox all the same: its client may never ask again, and nothing sent later may
@@ -630,6 +637,7 @@ impl Live {
             CellResult::Module(loaded) => self.module_loaded(io, loaded),
             CellResult::Task { turn, result } => self.task_done(io, turn, result),
             CellResult::Retry => self.retry(io),
+            CellResult::Place(place) => self.let_in(io, place),
             CellResult::RetryActivity { step, attempt } => self.retry_activity(io, step, attempt),
             CellResult::Result { responders, turn, result } => {
                 self.asking -= 1;

@@ -27,6 +27,7 @@ mod clock;
 mod control;
 mod cron;
 mod deployments;
+mod gate;
 mod handle;
 mod host;
 mod load;

@@ -61,7 +61,9 @@ impl Assembly {
         let modules = Arc::new(Modules::new(sandbox, blobs, host.blocking, cache_bytes, metrics.clone()));
         let clock = host.clock.clone();
         let audit = Arc::new(AuditLog::new(storage.clone(), clock.clone()));
-        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), clock.clone(), audit.clone()));
+        let turns = settings.turns_of_namespace();
+        let deployments =
+            Arc::new(Deployments::new(storage.clone(), modules.clone(), clock.clone(), audit.clone(), turns));
         deployments.restore().await?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use loom_client as wire;
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry, TurnLimits};
 use loom_storage::ActiveDeployment;
 use loom_types::Cid;
 
@@ -46,7 +46,9 @@ pub fn manifest(sent: &wire::Manifest) -> Result<Deployment, InvalidDeployment> 
     let mut actors = BTreeMap::new();
     for (name, actor) in &sent.actors {
         let module = module(&format!("actors.{name}.module"), &actor.module)?;
-        actors.insert(name.clone(), ActorSpec { module, limits: limits(&actor.limits) });
+        let wire::TurnLimits { concurrency_max, rate_per_second } = actor.turns;
+        let turns = TurnLimits { concurrency_max, rate_per_second };
+        actors.insert(name.clone(), ActorSpec { module, limits: limits(&actor.limits), turns });
     }
     let mut activities = BTreeMap::new();
     for (name, activity) in &sent.activities {

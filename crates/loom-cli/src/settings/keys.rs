@@ -97,6 +97,12 @@ pub(crate) const KEYS: &[Key] = &[
     key!("runtime.payloads_kept", runtime.payloads_kept, "how long payloads of ended turns are kept; else for ever"),
     key!("runtime.message_ids_kept", runtime.message_ids_kept, "how long idempotency keys of ended turns are known"),
     key!("runtime.blobs_kept", runtime.blobs_kept, "how long blobs to which nothing leads are kept; else until asked"),
+    key!("runtime.namespace_turns_max", runtime.namespace_turns_max, "turns of a namespace at once; 0: no limit"),
+    key!(
+        "runtime.namespace_turns_per_second",
+        runtime.namespace_turns_per_second,
+        "turns of a namespace that begin in a second; 0: no limit"
+    ),
     key!("sandbox.instances_max", sandbox.instances_max, "instances at once"),
     key!("sandbox.memory_bytes_max", sandbox.memory_bytes_max, "largest memory a deployment may pin, in bytes"),
     key!("sandbox.table_elements_max", sandbox.table_elements_max, "largest table a deployment may pin"),

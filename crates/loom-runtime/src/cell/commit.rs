@@ -196,7 +196,7 @@ impl Live {
         let target = target.unwrap_or_else(|| {
             let (cid, deployment) = (before.deployment_cid, before.deployment.clone());
             let spec = deployment.actors[self.address.actor_type()].clone();
-            Target { cid, deployment, spec }
+            Target { cid, deployment, spec, gates: Vec::new() }
         });
         self.turn = self.turn.next();
         let mut turn = self.open(io, message, payload, target, false);
@@ -208,6 +208,7 @@ impl Live {
         let elapsed = io.context.clock.elapsed();
         let mut successor = super::Running::new(turn, started_seq, admission, running.responders, elapsed);
         successor.is_recorded = true;
+        successor.place = running.place;
         self.running = Some(Box::new(successor));
         let standing = Standing { open_turn: Some(started_seq), needs_worker: true, state };
         self.hand_in(io, Batch { pending, next: Some(next) }, in_flight, taken, books, standing);

@@ -14,6 +14,7 @@ use crate::{
     Settled,
     activity::{self, Attempted, Job, Sliced},
     deployments::Target,
+    gate::Place,
     shard::{CellResult, ControlResponder, Io, Responders},
 };
 
@@ -52,6 +53,8 @@ pub(crate) struct Running {
     /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
     pub(crate) jobs: HashMap<u32, u32>,
     pub(crate) started_at: Duration,
+    /// Its place inside the gates, until it ends or waits for what may never come.
+    pub(crate) place: Place,
     /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
     module: Option<Arc<dyn Module>>,
     guest: Option<Box<dyn Guest>>,
@@ -114,6 +117,7 @@ impl Running {
             holds: Vec::new(),
             jobs: HashMap::new(),
             started_at,
+            place: Place::default(),
             module: None,
             guest: None,
             inner: None,
@@ -185,6 +189,12 @@ impl Live {
             self.blocked = true;
             return;
         };
+        let Some(place) = self.enter(io, &target) else {
+            // Whoever leaves lets it in.
+            self.inbox.push_front(queued);
+            self.blocked = true;
+            return;
+        };
         self.blocked = false;
         let Queued { message, payload, position, responders } = queued;
         self.turn = self.turn.next();
@@ -194,6 +204,7 @@ impl Live {
         let cancel = self.take_cancel(&message.id, position);
         let turn = self.open(io, message, payload, target, is_new);
         let mut running = Running::new(turn, started_seq, admission, responders, io.context.clock.elapsed());
+        running.place = place;
         running.taken.extend(position);
         running.taken.extend(cancel);
         self.running = Some(Box::new(running));
@@ -513,6 +524,9 @@ impl Live {
         let running = self.running.as_mut().expect("a turn is driven");
         running.phase = Phase::Waiting;
         running.faults = 0;
+        if !running.turn.outstanding().any(|outstanding| matches!(outstanding.work, Work::Activity { .. })) {
+            running.place = Place::default();
+        }
         io.resident.put(self.address.clone(), io.context.clock.elapsed());
         self.flush(io);
         self.tell_waiting();

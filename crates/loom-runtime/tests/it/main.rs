@@ -5,6 +5,7 @@ mod audit;
 mod controls;
 mod cron;
 mod faults;
+mod gates;
 mod hostile;
 mod manual;
 mod messages;
