@@ -82,6 +82,8 @@ pub enum Command {
     /// Messages that could not be handled: list, retry, drop
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// List the messages that deployments send at certain times
+    Schedules(Schedules),
     /// List and settle promises: approvals and other things people decide
     #[command(subcommand)]
     Promise(Promise),
@@ -192,6 +194,16 @@ pub struct Ps {
     /// At most this many
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub limit: usize,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom schedules`
+#[derive(Debug, Args)]
+pub struct Schedules {
     #[command(flatten)]
     pub target: TargetArguments,
     /// Print one JSON object per line

@@ -13,6 +13,7 @@ mod export;
 mod journal;
 mod new;
 mod promise;
+mod schedules;
 mod serve;
 mod test;
 mod token;
@@ -51,6 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Fork(arguments) => control::fork(arguments).await,
         Command::Purge(arguments) => control::purge(arguments).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(command).await,
+        Command::Schedules(arguments) => schedules::schedules(arguments).await,
         Command::Promise(command) => promise::promise(command).await,
         Command::Blob(command) => blob::blob(command).await,
         Command::Export(arguments) => export::export(arguments).await,

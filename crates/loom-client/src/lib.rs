@@ -11,6 +11,7 @@ mod controls;
 mod deployments;
 #[cfg(feature = "http")]
 mod events;
+mod schedules;
 #[cfg(feature = "openapi")]
 mod schema;
 mod secret;
@@ -22,4 +23,4 @@ pub use self::{
     client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring},
     events::Events,
 };
-pub use self::{controls::*, deployments::*, secret::Secret, tokens::*, types::*};
+pub use self::{controls::*, deployments::*, schedules::*, secret::Secret, tokens::*, types::*};

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::ManifestSchedule;
+
 /// Header with the message id that a client chose; sending again under it is safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Header with the namespace that a request is about; `default` without it.
@@ -272,6 +274,9 @@ pub struct Manifest {
     /// Activities by name.
     #[serde(default)]
     pub activities: BTreeMap<String, ManifestActivity>,
+    /// Messages to be sent at certain times, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: BTreeMap<String, ManifestSchedule>,
 }
 
 /// An actor type.
@@ -284,6 +289,28 @@ pub struct ManifestActor {
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// How many turns may be under way on a node, and begin.
+    #[serde(default, skip_serializing_if = "TurnLimits::is_none")]
+    pub turns: TurnLimits,
+}
+
+/// How many turns of a type; no limits without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct TurnLimits {
+    /// Turns at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
+    /// Turns that begin in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<u32>,
+}
+
+impl TurnLimits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An activity.

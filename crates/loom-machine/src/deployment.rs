@@ -1,10 +1,14 @@
 //! Deployments: content-addressed manifests naming modules, limits and capabilities.
 
+mod schedule;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use loom_types::{ActorType, Cid, Codec, DecodeError, Name, canonical, limits::PAYLOAD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
+use self::schedule::SCHEDULES_MAX;
+pub use self::schedule::{CatchUp, Schedule};
 use crate::{
     HttpAllowance,
     limits::{ACTIVITY_DEADLINE_MS_DEFAULT, ACTIVITY_DEADLINE_MS_MAX, SECRET_NAME_BYTES_MAX, SECRETS_MAX, WAIT_MS_MAX},
@@ -16,6 +20,8 @@ const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most actor types and activities of one deployment.
 const SPECS_MAX: usize = 1000;
+/// Largest limit on an actor type's turns; more is no limit.
+const TURNS_MAX: u32 = 1_000_000;
 /// Most capabilities of one activity.
 const CAPABILITIES_MAX: usize = 8;
 
@@ -73,6 +79,25 @@ impl Retry {
     }
 }
 
+/// How many turns of an actor type may be under way on one node, and how many may begin. Unlike [`GuestLimits`] they
+/// change nothing about a turn, only when it begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnLimits {
+    /// Turns at once; no limit without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
+    /// Turns that begin in a second; no limit without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<u32>,
+}
+
+impl TurnLimits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// An actor type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +106,9 @@ pub struct ActorSpec {
     pub module: Cid,
     /// Its limits.
     pub limits: GuestLimits,
+    /// How many turns. Left out where there is no limit, so that the ids of deployments without stay what they were.
+    #[serde(default, skip_serializing_if = "TurnLimits::is_none")]
+    pub turns: TurnLimits,
 }
 
 /// An activity.
@@ -148,6 +176,10 @@ pub struct Deployment {
     pub actors: BTreeMap<String, ActorSpec>,
     /// Activities by name, visible only within this deployment.
     pub activities: BTreeMap<String, ActivitySpec>,
+    /// Messages to be sent at certain times, by name. Left out where there are none, so that the ids of deployments
+    /// without stay what they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: BTreeMap<String, Schedule>,
 }
 
 /// Why a manifest is refused.
@@ -173,14 +205,15 @@ impl Deployment {
         actors: BTreeMap<String, ActorSpec>,
         activities: BTreeMap<String, ActivitySpec>,
     ) -> Result<Self, InvalidDeployment> {
-        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities };
-        deployment.check()?;
-        let bytes = deployment.encode().len();
-        if bytes > MANIFEST_BYTES_MAX {
-            let problem = format!("the manifest has {bytes} bytes, at most {MANIFEST_BYTES_MAX} are read back");
-            return Err(InvalidDeployment::Invalid { at: "activities".into(), problem });
-        }
-        Ok(deployment)
+        let schedules = BTreeMap::new();
+        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities, schedules };
+        deployment.check().map(|()| deployment)
+    }
+
+    /// The same with messages to be sent at certain times.
+    pub fn with_schedules(self, schedules: BTreeMap<String, Schedule>) -> Result<Self, InvalidDeployment> {
+        let deployment = Self { schedules, ..self };
+        deployment.check().map(|()| deployment)
     }
 
     fn check(&self) -> Result<(), InvalidDeployment> {
@@ -199,6 +232,7 @@ impl Deployment {
                 return invalid(format!("actors.{name}"), error.to_string());
             }
             check_limits(&format!("actors.{name}.limits"), &spec.limits)?;
+            check_turns(&format!("actors.{name}.turns"), spec.turns)?;
         }
         for (name, spec) in &self.activities {
             let at = format!("activities.{name}");
@@ -207,6 +241,23 @@ impl Deployment {
             }
             check_limits(&format!("{at}.limits"), &spec.limits)?;
             check_activity(&at, spec)?;
+        }
+        self.check_schedules()?;
+        let bytes = self.encode().len();
+        if bytes > MANIFEST_BYTES_MAX {
+            let problem = format!("the manifest has {bytes} bytes, at most {MANIFEST_BYTES_MAX} are read back");
+            return invalid("activities".into(), problem);
+        }
+        Ok(())
+    }
+
+    fn check_schedules(&self) -> Result<(), InvalidDeployment> {
+        let invalid = |problem: String| Err(InvalidDeployment::Invalid { at: "schedules".to_owned(), problem });
+        if self.schedules.len() > SCHEDULES_MAX {
+            return invalid(format!("a manifest names at most {SCHEDULES_MAX} schedules"));
+        }
+        for (name, schedule) in &self.schedules {
+            schedule.check(name, |actor_type| self.actors.contains_key(actor_type))?;
         }
         Ok(())
     }
@@ -242,6 +293,16 @@ impl Deployment {
         let activities = self.activities.iter().map(|(name, spec)| (format!("activities.{name}.limits"), &spec.limits));
         actors.chain(activities)
     }
+}
+
+fn check_turns(at: &str, turns: TurnLimits) -> Result<(), InvalidDeployment> {
+    for (name, value) in [("concurrency_max", turns.concurrency_max), ("rate_per_second", turns.rate_per_second)] {
+        if value.is_some_and(|value| !(1..=TURNS_MAX).contains(&value)) {
+            let problem = format!("must be between 1 and {TURNS_MAX}");
+            return Err(InvalidDeployment::Invalid { at: format!("{at}.{name}"), problem });
+        }
+    }
+    Ok(())
 }
 
 fn check_activity(at: &str, spec: &ActivitySpec) -> Result<(), InvalidDeployment> {
@@ -311,7 +372,7 @@ mod tests {
     use crate::HostPattern;
 
     fn spec() -> ActorSpec {
-        ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default() }
+        ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default(), turns: TurnLimits::default() }
     }
 
     #[test]
@@ -320,12 +381,40 @@ mod tests {
         assert_eq!(Deployment::decode(&deployment.encode()).unwrap(), deployment);
     }
 
+    /// What a manifest may leave out does not change the ids of those that do.
+    #[test]
+    fn schedules_and_limits_of_turns_are_part_of_the_id_only_where_there_are_any() {
+        let plain = Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
+        let id = "bafyreigv37r2do4pzrhee4tur5sqbxap4n54i3ichyia3jexvh7qudw57m";
+        assert_eq!(plain.cid().to_string(), id);
+        assert_eq!(plain.clone().with_schedules(BTreeMap::new()).unwrap().cid(), plain.cid());
+        let schedule = Schedule {
+            cron: "0 2 * * *".to_owned(),
+            timezone: None,
+            to: "a/x".to_owned(),
+            body: "null".to_owned(),
+            catch_up: CatchUp::Latest,
+        };
+        let mut limited = spec();
+        limited.turns.rate_per_second = Some(5);
+        let limited = Deployment::new("app", [("a".to_owned(), limited)].into(), BTreeMap::new()).unwrap();
+        assert_ne!(limited.cid(), plain.cid());
+        assert_eq!(Deployment::decode(&limited.encode()).unwrap(), limited);
+        let scheduled = plain.clone().with_schedules([("nightly".to_owned(), schedule)].into()).unwrap();
+        assert_ne!(scheduled.cid(), plain.cid());
+        assert_eq!(Deployment::decode(&scheduled.encode()).unwrap(), scheduled);
+    }
+
     #[test]
     fn what_cannot_work_is_refused_with_its_place() {
         let mut broken = spec();
         broken.limits.fuel = 0;
         let error = Deployment::new("app", [("a".to_owned(), broken)].into(), BTreeMap::new()).unwrap_err();
         assert_eq!(error.to_string(), "actors.a.limits.fuel: must be between 1 and 2^63-1");
+        let mut closed = spec();
+        closed.turns.concurrency_max = Some(0);
+        let error = Deployment::new("app", [("a".to_owned(), closed)].into(), BTreeMap::new()).unwrap_err();
+        assert_eq!(error.to_string(), "actors.a.turns.concurrency_max: must be between 1 and 1000000");
         assert!(Deployment::new("App", [("a".to_owned(), spec())].into(), BTreeMap::new()).is_err());
         assert!(Deployment::new("app", BTreeMap::new(), BTreeMap::new()).is_err());
     }

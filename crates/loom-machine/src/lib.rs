@@ -26,7 +26,9 @@ mod turn;
 pub use self::{
     activity_request::{ActivityRequest, HeaderSource, HttpRequest, SecretReference},
     allowance::{HostPattern, HttpAllowance, InvalidHost, Scheme},
-    deployment::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry},
+    deployment::{
+        ActivitySpec, ActorSpec, CatchUp, Deployment, GuestLimits, InvalidDeployment, Retry, Schedule, TurnLimits,
+    },
     envelope::{Message, MessageKind},
     failure::Failure,
     query::Query,

@@ -7,6 +7,7 @@
 mod commit;
 mod control;
 mod divergence;
+mod line;
 mod receive;
 mod turn;
 
@@ -32,8 +33,8 @@ use crate::{
     trace::{self, Traces},
 };
 
-use self::commit::InFlight;
 pub(crate) use self::turn::{Phase, Running, blob_text};
+use self::{commit::InFlight, line::Line};
 
 /// Turns one actor may run before others get their chance.
 const TURNS_PER_ROUND: usize = 16;
@@ -84,7 +85,9 @@ pub(crate) struct Live {
     ended: u64,
     /// Questions to the store that have no answer yet.
     asking: usize,
-    /// The first message in line waits for a deployment that runs this type.
+    /// How the actor stands with the gates before its next turn.
+    line: Line,
+    /// The first message in line waits for a place, or for a deployment that runs this type.
     blocked: bool,
     /// A commit failed.
     failed: bool,
@@ -285,6 +288,7 @@ impl Live {
             entering: HashMap::new(),
             ended: 0,
             asking: 0,
+            line: Line::default(),
             blocked: false,
             failed: false,
             is_going_on: false,
@@ -393,6 +397,7 @@ impl Live {
                     !self.blocked
                 }
                 None => {
+                    self.leave_if_done();
                     self.forget_cancels(io);
                     false
                 }
@@ -598,7 +603,8 @@ impl Live {
             && self.entering.is_empty()
             && !self.messages.more
             && !self.messages.reading
-            && self.commits.len() < COMMITS_MAX;
+            && self.commits.len() < COMMITS_MAX
+            && self.has_place(io);
         if is_idle {
             self.begin(io, Queued { message, payload, position: None, responders: vec![responders] });
             self.go_on(io);
@@ -632,7 +638,8 @@ impl Live {
             }
             Ok(Enqueued::Known(_)) => self.deliver(io, delivery),
             Err(EnqueueError::Full { waiting, limit }) => {
-                delivery.responders.fail(SendError::MailboxFull { waiting, limit })
+                self.leave_if_done();
+                delivery.responders.fail(SendError::MailboxFull { waiting, limit });
             }
             Err(EnqueueError::Store(error)) => {
                 // It may be in the mailbox all the same: its client may never ask again, and nothing sent later may
@@ -660,6 +667,7 @@ impl Live {
             CellResult::Module(loaded) => self.module_loaded(io, loaded),
             CellResult::Task { turn, result } => self.task_done(io, turn, result),
             CellResult::Retry => self.retry(io),
+            CellResult::Place(place) => self.let_in(io, place),
             CellResult::RetryActivity { step, attempt } => self.retry_activity(io, step, attempt),
             CellResult::Result { responders, turn, result } => {
                 self.asking -= 1;

@@ -2,18 +2,23 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, RwLock},
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment};
+use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment, TurnLimits};
 use loom_storage::{ActiveDeployment, BlobError, Hold, Storage, StoreError, limits::DEPLOYMENTS_KEPT_MAX};
 use loom_types::{ActorAddress, ActorType, Cid, Namespace};
 
 use crate::{
     AuditError, Clock, Pinned,
     audit::{AuditLog, NODE_NAMESPACE, RESERVED},
+    gate::Gate,
     modules::Modules,
     outside::Outside,
+    schedule::Calendar,
 };
 
 /// Why a deployment was not activated. Nothing changed.
@@ -55,6 +60,14 @@ pub enum DeployError {
         at: String,
         /// Its name.
         secret: String,
+    },
+    /// A schedule's pattern or time zone makes no sense.
+    #[error("schedules.{name}.{problem}")]
+    Schedule {
+        /// The schedule.
+        name: String,
+        /// What is wrong.
+        problem: String,
     },
     /// Another application runs this actor type.
     #[error("actor type '{actor_type}' belongs to deployment '{owner}'")]
@@ -107,6 +120,8 @@ pub(crate) struct Target {
     pub(crate) cid: Cid,
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) spec: ActorSpec,
+    /// What its turns have to pass: the type's gate, then the namespace's. Most have none.
+    pub(crate) gates: Vec<Arc<Gate>>,
 }
 
 /// The node's view of its deployments.
@@ -116,17 +131,25 @@ pub struct Deployments {
     outside: Outside,
     clock: Arc<dyn Clock>,
     audit: Arc<AuditLog>,
+    /// What bounds the turns of each namespace.
+    turns_of_namespace: TurnLimits,
     active: RwLock<Active>,
+    /// Whether any turn ever had a gate to pass: most nodes have none, and then nobody looks.
+    has_gates: AtomicBool,
     /// Manifests by id, active or not. Few and small.
     manifests: Mutex<HashMap<Cid, Arc<Deployment>>>,
     /// One activation at a time, so that checks and the change are one.
     activating: tokio::sync::Mutex<()>,
+    /// Told of every change of what is active.
+    changed: tokio::sync::Notify,
 }
 
 #[derive(Default)]
 struct Active {
     by_name: HashMap<(Namespace, String), (ActiveDeployment, Arc<Deployment>)>,
     by_type: HashMap<String, HashMap<String, Target>>,
+    /// Of namespaces; none where the node has no limits.
+    gates: HashMap<String, Arc<Gate>>,
 }
 
 impl Deployments {
@@ -136,6 +159,7 @@ impl Deployments {
         outside: Outside,
         clock: Arc<dyn Clock>,
         audit: Arc<AuditLog>,
+        turns_of_namespace: TurnLimits,
     ) -> Self {
         Self {
             storage,
@@ -143,9 +167,12 @@ impl Deployments {
             outside,
             clock,
             audit,
+            turns_of_namespace,
             active: RwLock::default(),
+            has_gates: AtomicBool::new(false),
             manifests: Mutex::default(),
             activating: tokio::sync::Mutex::new(()),
+            changed: tokio::sync::Notify::new(),
         }
     }
 
@@ -221,6 +248,9 @@ impl Deployments {
                 return Err(DeployError::MissingSecret { at, secret: secret.clone() });
             }
         }
+        for (name, schedule) in &deployment.schedules {
+            Calendar::of(schedule).map_err(|problem| DeployError::Schedule { name: name.clone(), problem })?;
+        }
         for (at, limits) in deployment.limits() {
             self.modules.sandbox().check_limits(limits).map_err(|problem| DeployError::Limits { at, problem })?;
         }
@@ -253,14 +283,42 @@ impl Deployments {
     fn insert(&self, active: ActiveDeployment, deployment: Arc<Deployment>) {
         let mut state = self.active.write().expect("nothing panics under this lock");
         let key = (active.namespace.clone(), active.name.clone());
-        let types = state.by_type.entry(active.namespace.to_string()).or_default();
-        types.retain(|_, target| target.deployment.name != deployment.name);
+        let Active { by_type, gates, .. } = &mut *state;
+        let namespace = active.namespace.to_string();
+        if let (false, Some(gate)) = (gates.contains_key(&namespace), Gate::new(self.turns_of_namespace)) {
+            gates.insert(namespace.clone(), gate);
+        }
+        let of_namespace = gates.get(&namespace).cloned();
+        let types = by_type.entry(namespace).or_default();
+        let before: HashMap<_, _> = types.extract_if(|_, target| target.deployment.name == deployment.name).collect();
         for (actor_type, spec) in &deployment.actors {
-            let target = Target { cid: active.cid, deployment: deployment.clone(), spec: spec.clone() };
+            let of_type = gate_of(spec, before.get(actor_type));
+            let gates: Vec<_> = of_type.into_iter().chain(of_namespace.clone()).collect();
+            self.has_gates.fetch_or(!gates.is_empty(), Ordering::Relaxed);
+            let target = Target { cid: active.cid, deployment: deployment.clone(), spec: spec.clone(), gates };
             types.insert(actor_type.clone(), target);
         }
         self.manifests.lock().expect("nothing panics under this lock").insert(active.cid, deployment.clone());
         state.by_name.insert(key, (active, deployment));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Completes when something else is active than the last time; for one waiter.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Active deployments of all namespaces, in an order that does not depend on chance.
+    pub(crate) fn all(&self) -> Vec<(ActiveDeployment, Arc<Deployment>)> {
+        let state = self.active.read().expect("nothing panics under this lock");
+        let mut all: Vec<_> = state.by_name.values().cloned().collect();
+        all.sort_by(|(one, _), (other, _)| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        all
+    }
+
+    pub(crate) fn has_gates(&self) -> bool {
+        self.has_gates.load(Ordering::Relaxed)
     }
 
     /// What a new turn of this type runs.
@@ -337,6 +395,12 @@ impl Deployments {
         self.manifests.lock().expect("nothing panics under this lock").insert(cid, deployment.clone());
         Ok(deployment)
     }
+}
+
+/// The gate of an actor type. While its limits stay the same it stays the same gate, with everybody in it and in line.
+fn gate_of(spec: &ActorSpec, before: Option<&Target>) -> Option<Arc<Gate>> {
+    let kept = before.filter(|before| before.spec.turns == spec.turns).and_then(|before| before.gates.first());
+    kept.filter(|gate| gate.limits() == spec.turns).cloned().or_else(|| Gate::new(spec.turns))
 }
 
 impl Directory for Deployments {

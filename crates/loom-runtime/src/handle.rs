@@ -23,9 +23,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    AuditError, BlockingWork, Clock, Metrics, SaltSources, activity,
+    AuditError, BlockingWork, Clock, Metrics, SaltSources, ScheduleView, activity,
     audit::AuditLog,
-    causes,
+    causes, cron,
     deployments::{Deployments, Target},
     load,
     lookout::Doubts,
@@ -500,6 +500,11 @@ impl Handle {
         // If the shard is gone, the outcome waits in the mailbox for the next start.
         let _ = self.tell(&actor, Event::Arrived(actor.clone(), loom_storage::Lane::Outcomes));
         Ok(actor)
+    }
+
+    /// What active deployments send at certain times.
+    pub fn schedules(&self, namespace: &Namespace) -> Vec<ScheduleView> {
+        cron::list(&self.inner.deployments, namespace, self.now_ms())
     }
 
     /// Writes into the namespace's audit log what `by` is about to do to it. Durable when it returns; only then may

@@ -26,7 +26,9 @@ mod chain;
 mod check;
 mod clock;
 mod control;
+mod cron;
 mod deployments;
+mod gate;
 mod handle;
 mod host;
 mod load;
@@ -38,6 +40,7 @@ mod query;
 mod replay;
 mod runtime;
 mod salts;
+mod schedule;
 mod settings;
 mod shard;
 mod timers;
@@ -53,6 +56,7 @@ pub use self::{
     },
     clock::{Clock, SystemClock},
     control::ControlError,
+    cron::ScheduleView,
     deployments::{DeployError, Deployments},
     handle::{
         ActorView, Handle, Journaled, MessageView, Pinned, ReadError, RedeliverError, ResolvePromiseError, SendError,

@@ -29,6 +29,7 @@ pub struct Metrics {
     pub replays: Counter,
     pub evictions: Counter,
     pub resident: Gauge,
+    pub turns_in_line: Gauge,
     pub actors_cached: Gauge,
     pub host_faults: Counter,
     pub divergences: Counter,
@@ -61,6 +62,7 @@ impl Default for Metrics {
             replays: Counter::default(),
             evictions: Counter::default(),
             resident: Gauge::default(),
+            turns_in_line: Gauge::default(),
             actors_cached: Gauge::default(),
             host_faults: Counter::default(),
             divergences: Counter::default(),
@@ -98,6 +100,7 @@ impl Metrics {
         registry.register("replays", "Guests replayed from the journal", self.replays.clone());
         registry.register("evictions", "Waiting instances dropped to make room", self.evictions.clone());
         registry.register("resident_instances", "Waiting instances in memory", self.resident.clone());
+        registry.register("turns_in_line", "Actors whose next turn waits for a place", self.turns_in_line.clone());
         registry.register("actors_cached", "Actors in memory", self.actors_cached.clone());
         registry.register("host_faults", "Attempts abandoned for the host's own faults", self.host_faults.clone());
         registry.register("divergences", "Turns stopped because replay diverged", self.divergences.clone());

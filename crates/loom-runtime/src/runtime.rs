@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Clock, DeployError, Handle, Host, Metrics, Settings,
     audit::AuditLog,
+    cron::CronService,
     deployments::Deployments,
     handle::Inner,
     lookout::{Doubts, Lookout},
@@ -62,8 +63,9 @@ impl Assembly {
         let modules = Arc::new(Modules::new(sandbox, blobs, host.blocking, cache_bytes, metrics.clone()));
         let (clock, outside) = (host.clock.clone(), host.outside.clone());
         let audit = Arc::new(AuditLog::new(storage.clone(), clock.clone()));
+        let turns = settings.turns_of_namespace();
         let deployments =
-            Arc::new(Deployments::new(storage.clone(), modules.clone(), outside, clock.clone(), audit.clone()));
+            Arc::new(Deployments::new(storage.clone(), modules.clone(), outside, clock.clone(), audit.clone(), turns));
         deployments.restore().await?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
@@ -100,13 +102,12 @@ impl Assembly {
         let (storage_again, shards_again) = (storage.clone(), senders.clone());
         let lookout =
             Lookout { storage: storage_again, clock: host.clock, shards: shards_again, doubts: doubts.clone() };
-        let services =
-            vec![timers.run(stop.clone()).boxed(), lookout.run(stop.clone()).boxed(), upkeep.clone().run(stop).boxed()];
+        let cron_clock = clock.clone();
         let requests = Arc::new(Semaphore::new(requests_max));
         let inner = Inner {
             shards: senders,
             storage,
-            deployments,
+            deployments: deployments.clone(),
             modules,
             metrics,
             salts: host.salts,
@@ -118,11 +119,19 @@ impl Assembly {
             requests_max,
             queries: Arc::new(Semaphore::new(queries_max)),
             queries_max,
-            upkeep,
+            upkeep: upkeep.clone(),
             watchers,
             checking: tokio::sync::Mutex::new(()),
         };
-        Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
+        let handle = Handle { inner: Arc::new(inner) };
+        let cron = CronService::new(handle.clone(), deployments, cron_clock);
+        let services = vec![
+            timers.run(stop.clone()).boxed(),
+            lookout.run(stop.clone()).boxed(),
+            upkeep.run(stop.clone()).boxed(),
+            cron.run(stop).boxed(),
+        ];
+        Ok(Self { handle, shards, services })
     }
 }
 

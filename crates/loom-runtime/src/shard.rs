@@ -32,6 +32,7 @@ use crate::{
     activity::{ActivityRun, Attempted, Job, Sliced, Tools, Waited},
     cell::Cell,
     deployments::Deployments,
+    gate::Place,
     handle::LiveView,
     load::{LoadError, LoadedActor},
     lookout::Doubts,
@@ -181,6 +182,7 @@ pub(crate) enum CellResult {
     Task { turn: TurnNumber, result: Result<Result<String, Failure>, HostFault> },
     Retry,
     RetryActivity { step: StepRef, attempt: u32 },
+    Place(Place),
     Result { responders: Box<Responders>, turn: TurnNumber, result: Result<Result<String, Failure>, StoreError> },
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use axum::extract::{Path, State};
 use loom_client as wire;
 use loom_machine::{
-    ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry,
+    ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry, TurnLimits,
 };
 use loom_runtime::{CheckOptions, CheckReport, Checked, Difference, Replayed};
 use loom_storage::ActiveDeployment;
@@ -16,6 +16,7 @@ use crate::{
     auth::{Caller, Tenant},
     extract::{Json, Query},
     problem::Problem,
+    schedules,
     serve::App,
 };
 
@@ -206,13 +207,16 @@ pub fn manifest(sent: &wire::Manifest) -> Result<Deployment, InvalidDeployment> 
     let mut actors = BTreeMap::new();
     for (name, actor) in &sent.actors {
         let module = module(&format!("actors.{name}.module"), &actor.module)?;
-        actors.insert(name.clone(), ActorSpec { module, limits: limits(&actor.limits) });
+        let wire::TurnLimits { concurrency_max, rate_per_second } = actor.turns;
+        let turns = TurnLimits { concurrency_max, rate_per_second };
+        actors.insert(name.clone(), ActorSpec { module, limits: limits(&actor.limits), turns });
     }
     let mut activities = BTreeMap::new();
     for (name, activity) in &sent.activities {
         activities.insert(name.clone(), activity_spec(&format!("activities.{name}"), activity)?);
     }
-    Deployment::new(&sent.name, actors, activities)
+    let schedules = sent.schedules.iter().map(|(name, sent)| (name.clone(), schedules::from_wire(sent)));
+    Deployment::new(&sent.name, actors, activities)?.with_schedules(schedules.collect())
 }
 
 fn activity_spec(at: &str, sent: &wire::ManifestActivity) -> Result<ActivitySpec, InvalidDeployment> {

@@ -23,6 +23,7 @@ mod observe;
 mod openapi;
 mod problem;
 mod promises;
+mod schedules;
 mod serve;
 mod settings;
 mod tls;

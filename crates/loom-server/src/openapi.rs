@@ -25,8 +25,8 @@ use utoipa::{
 };
 
 use crate::{
-    access::Access, actors, blobs, controls, dead_letters, deployments, events, problem::Problem, promises, serve,
-    token_routes as tokens,
+    access::Access, actors, blobs, controls, dead_letters, deployments, events, problem::Problem, promises, schedules,
+    serve, token_routes as tokens,
 };
 
 /// Codes of every operation that asks the store.
@@ -120,6 +120,7 @@ const CODES: &[(&str, &[&str])] = &[
             "node-stopping",
         ],
     ),
+    ("listSchedules", &[]),
     ("listDeadLetters", &["invalid-request", "invalid-address"]),
     (
         "redeliverDeadLetter",
@@ -249,6 +250,7 @@ const BEARER: &str = "bearer";
         dead_letters::list,
         dead_letters::redeliver,
         dead_letters::forget,
+        schedules::list,
         promises::list,
         promises::settle,
         blobs::post,

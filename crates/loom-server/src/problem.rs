@@ -297,7 +297,7 @@ impl From<DeployError> for Problem {
             DeployError::MissingSecret { .. } => Self::new("missing-secret", detail)
                 .hint("start the node with it: LOOM_SECRET_NAME in its environment, or a file in --secrets DIR"),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
-            DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
+            DeployError::Schedule { .. } | DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
             DeployError::UnknownName { .. } | DeployError::NoFormer { .. } => Self::new("unknown-deployment", detail),
             DeployError::Audit(error) => error.into(),
             DeployError::Store(error) => error.into(),

@@ -25,7 +25,7 @@ use crate::{
     observe::{HttpMetrics, observe},
     openapi,
     problem::{self, Problem},
-    promises,
+    promises, schedules,
     settings::Settings,
     tls::Tls,
     token_routes as tokens,
@@ -79,6 +79,7 @@ fn routes(settings: &Settings) -> Vec<Route> {
         get("/v1/dead-letters", Namespace(Read), dead_letters::list),
         post("/v1/dead-letters/{id}", Namespace(Admin), dead_letters::redeliver),
         delete("/v1/dead-letters/{id}", Namespace(Admin), dead_letters::forget),
+        get("/v1/schedules", Namespace(Read), schedules::list),
         get("/v1/promises", Namespace(Invoke), promises::list),
         // The token in the path is the right to settle this promise and nothing else.
         post("/v1/promises/{token}", Public, promises::settle),

@@ -104,6 +104,12 @@ pub(crate) const KEYS: &[Key] = &[
     key!("http.extra_ca", extra_ca, "certificates of further authorities that activities trust, PEM"),
     key!("http.connections_max", http.connections_max, "connections of activities at once", positive),
     key!("http.connect_timeout", http.connect_timeout, "time to connect to one address, TLS included", some_time),
+    key!("runtime.namespace_turns_max", runtime.namespace_turns_max, "turns of a namespace at once; 0: no limit"),
+    key!(
+        "runtime.namespace_turns_per_second",
+        runtime.namespace_turns_per_second,
+        "turns of a namespace that begin in a second; 0: no limit"
+    ),
     key!("sandbox.instances_max", sandbox.instances_max, "instances at once"),
     key!("sandbox.memory_bytes_max", sandbox.memory_bytes_max, "largest memory a deployment may pin, in bytes"),
     key!("sandbox.table_elements_max", sandbox.table_elements_max, "largest table a deployment may pin"),

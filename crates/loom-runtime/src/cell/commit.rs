@@ -202,7 +202,7 @@ impl Live {
         let target = target.unwrap_or_else(|| {
             let (cid, deployment) = (before.deployment_cid, before.deployment.clone());
             let spec = deployment.actors[self.address.actor_type()].clone();
-            Target { cid, deployment, spec }
+            Target { cid, deployment, spec, gates: Vec::new() }
         });
         self.turn = self.turn.next();
         let mut turn = self.open(io, message, payload, target, false);
@@ -217,6 +217,7 @@ impl Live {
         successor.span = trace::turn(&self.address, self.turn.0, false, trace::context(&running.span).as_ref());
         // Whoever wants the message's guest to stop wants it still.
         successor.stopping = running.stopping;
+        successor.place = running.place;
         self.running = Some(Box::new(successor));
         let standing = Standing { open_turn: Some(started_seq), needs_worker: true, state };
         self.hand_in(io, Batch { pending, next: Some(next) }, in_flight, taken, books, standing);

@@ -18,6 +18,7 @@ use crate::{
     Settled,
     activity::{self, Attempted, Job, Sliced},
     deployments::Target,
+    gate::Place,
     shard::{CellResult, ControlResponder, Io, Responders},
     trace::{self, Traces},
 };
@@ -63,6 +64,8 @@ pub(crate) struct Running {
     pub(crate) span: Span,
     /// Of the pure activity that runs inside its step.
     inner_span: Span,
+    /// Its place inside the gates, until it ends or waits for what may never come.
+    pub(crate) place: Place,
     /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
     module: Option<Arc<dyn Module>>,
     guest: Option<Box<dyn Guest>>,
@@ -128,6 +131,7 @@ impl Running {
             started_at,
             span: Span::none(),
             inner_span: Span::none(),
+            place: Place::default(),
             module: None,
             guest: None,
             inner: None,
@@ -212,6 +216,12 @@ impl Live {
             self.blocked = true;
             return;
         };
+        let Some(place) = self.enter(io, &target) else {
+            // Whoever leaves lets it in.
+            self.inbox.push_front(queued);
+            self.blocked = true;
+            return;
+        };
         self.blocked = false;
         let Queued { message, payload, position, responders } = queued;
         self.turn = self.turn.next();
@@ -221,6 +231,7 @@ impl Live {
         let cancel = self.take_cancel(&message.id, position);
         let turn = self.open(io, message, payload, target, is_new);
         let mut running = Running::new(turn, started_seq, admission, responders, io.context.clock.elapsed());
+        running.place = place;
         running.taken.extend(position);
         running.taken.extend(cancel);
         running.trace(&self.address, &io.context.traces);
@@ -545,6 +556,9 @@ impl Live {
         let running = self.running.as_mut().expect("a turn is driven");
         running.phase = Phase::Waiting;
         running.faults = 0;
+        if !running.turn.outstanding().any(|outstanding| matches!(outstanding.work, Work::Activity { .. })) {
+            running.place = Place::default();
+        }
         io.resident.put(self.address.clone(), io.context.clock.elapsed());
         self.flush(io);
         self.tell_waiting();

@@ -3,9 +3,12 @@
 
 mod audit;
 mod controls;
+mod cron;
 mod effects;
 mod faults;
+mod gates;
 mod hostile;
+mod manual;
 mod messages;
 mod node;
 mod queries;
