@@ -7,6 +7,7 @@
 mod demo;
 mod guests;
 mod guide;
+mod interface;
 mod process;
 mod sample_data;
 mod setup;
@@ -46,6 +47,12 @@ enum Command {
     Tidy,
     /// Walk through docs/guides/first-actor.md
     Guide,
+    /// Write docs/openapi.json, the description of the HTTP interface
+    Openapi {
+        /// Let schemathesis test a running node against the description instead
+        #[arg(long)]
+        check: bool,
+    },
     /// Write the synthetic applications of examples/loan-review again
     SampleData,
     /// Install what building the guests needs and this machine lacks
@@ -66,6 +73,8 @@ fn main() -> Result<()> {
         Command::Sim { arguments } => sim::sim(&root, &arguments),
         Command::Tidy => tidy::check(&root),
         Command::Guide => guide::walk(&root),
+        Command::Openapi { check: false } => interface::write_description(&root),
+        Command::Openapi { check: true } => interface::check(&root),
         Command::SampleData => sample_data::write(&root),
         Command::Setup => setup::ensure(&root),
         Command::Guests { check: false } => guests::build(&root),

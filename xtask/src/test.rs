@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::{
-    guests, guide,
+    guests, guide, interface,
     process::{command, output, run},
     setup, tidy,
 };
@@ -19,6 +19,7 @@ const PARTS: &[Part] = &[
     ("spelling", spelling),
     ("lints", lints),
     ("tests", tests),
+    ("HTTP interface", interface::check),
     ("guest tests", guest_tests),
     ("guide", guide::walk),
     ("docs", docs),

@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-client", &[]),
     ("loom-server", &["loom-client", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
     ("loom-wasmtime", &["loom-machine", "loom-types"]),
+    ("loom-http", &["loom-machine", "loom-runtime"]),
     ("loom-store-sqlite", &["loom-storage", "loom-types"]),
     ("loom-loan-review", &[]),
     ("loom-harness", &["loom-machine", "loom-types"]),
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "loom-build",
             "loom-client",
             "loom-harness",
+            "loom-http",
             "loom-loan-review",
             "loom-machine",
             "loom-runtime",
@@ -46,7 +48,11 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("rusqlite", &["loom-store-sqlite"]),
     ("axum", &["loom-server"]),
     ("reqwest", &["loom-client"]),
-    ("rustls", &["loom-client", "loom-server"]),
+    ("hyper", &["loom-http", "loom-server"]),
+    ("rustls", &["loom-client", "loom-http", "loom-server"]),
+    ("opentelemetry", &["loom-cli"]),
+    ("opentelemetry-otlp", &["loom-cli"]),
+    ("tracing-opentelemetry", &["loom-cli"]),
 ];
 
 /// Checks everything and names all that is wrong.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod control;
+mod deploy;
 mod guests;
 mod node;
 mod token;
@@ -11,11 +12,12 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
     control::{Controlled, DeadLetters, Fork, Purge, Reset, StopTurn},
+    deploy::{Deploy, DeployFormer, Deployments},
     guests::{Build, GuestKind, GuestLanguage, New, Test},
     node::NodeArguments,
     token::Token,
 };
-use crate::target::TargetArguments;
+use crate::{CliError, target::TargetArguments};
 
 /// Durable WASM actors with a verifiable journal
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ pub enum Command {
     Token(Token),
     /// Upload the modules of DIR/loom.toml and activate the deployment
     Deploy(Deploy),
+    /// List what is deployed, and what was before
+    Deployments(Deployments),
     /// Send a message to an actor and wait for the reply
     Call(Call),
     /// Send a message to an actor and return when it is durable
@@ -57,6 +61,8 @@ pub enum Command {
     Show(Show),
     /// Show an actor's journal
     Journal(Journal),
+    /// Ask an actor's module about the actor's state, without sending a message
+    Query(Query),
     /// Print an actor's state
     State(ActorOnly),
     /// Stop an actor: it takes no message and its guest does not run until it is resumed
@@ -76,6 +82,8 @@ pub enum Command {
     /// Messages that could not be handled: list, retry, drop
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// List the messages that deployments send at certain times
+    Schedules(Schedules),
     /// List and settle promises: approvals and other things people decide
     #[command(subcommand)]
     Promise(Promise),
@@ -95,6 +103,16 @@ pub enum Command {
 impl Command {
     pub(crate) fn is_server(&self) -> bool {
         matches!(self, Command::Dev(_) | Command::Serve(_))
+    }
+
+    /// Where traces go, if anywhere.
+    pub(crate) fn otlp_endpoint(&self) -> Result<Option<String>, CliError> {
+        match self {
+            Command::Dev(Dev { node, .. }) | Command::Serve(Serve { node }) => {
+                Ok(node.settings()?.settings.otlp_endpoint)
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -126,18 +144,6 @@ pub enum Config {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// `loom deploy`
-#[derive(Debug, Args)]
-pub struct Deploy {
-    /// Folder with loom.toml
-    pub folder: PathBuf,
-    #[command(flatten)]
-    pub target: TargetArguments,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `loom call`
@@ -195,6 +201,16 @@ pub struct Ps {
     pub json: bool,
 }
 
+/// `loom schedules`
+#[derive(Debug, Args)]
+pub struct Schedules {
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `loom show`
 #[derive(Debug, Args)]
 pub struct Show {
@@ -215,12 +231,33 @@ pub struct Journal {
     /// Only this turn
     #[arg(long, value_name = "N")]
     pub turn: Option<u64>,
+    /// Only entries from this one on
+    #[arg(long, default_value_t = 0, value_name = "SEQ")]
+    pub from: u64,
+    /// Go on with entries as they become durable, until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
     /// Do not shorten values
     #[arg(long)]
     pub full: bool,
     #[command(flatten)]
     pub target: TargetArguments,
     /// Print one JSON object per entry, with every payload
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom query`
+#[derive(Debug, Args)]
+pub struct Query {
+    /// TYPE/KEY
+    pub actor: String,
+    /// JSON text, or - for standard input
+    #[arg(default_value = "null")]
+    pub input: String,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print JSON (the answer is JSON either way)
     #[arg(long)]
     pub json: bool,
 }

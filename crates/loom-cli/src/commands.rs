@@ -4,6 +4,7 @@ mod actors;
 mod bench;
 mod blob;
 mod build;
+mod check;
 mod config;
 mod control;
 mod dead_letters;
@@ -12,6 +13,7 @@ mod export;
 mod journal;
 mod new;
 mod promise;
+mod schedules;
 mod serve;
 mod test;
 mod token;
@@ -31,6 +33,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Config(command) => config::config(command),
         Command::Token(command) => token::token(command).await,
         Command::Deploy(arguments) => deploy::deploy(arguments).await,
+        Command::Deployments(arguments) => deploy::deployments(arguments).await,
         Command::New(arguments) => new::new(&arguments),
         Command::Build(arguments) => build::build(arguments).await,
         Command::Test(arguments) => test::test(arguments).await,
@@ -38,6 +41,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Send(arguments) => actors::send(arguments).await,
         Command::Ps(arguments) => actors::ps(arguments).await,
         Command::Show(arguments) => actors::show(arguments).await,
+        Command::Query(arguments) => actors::query(arguments).await,
         Command::State(arguments) => actors::state(arguments).await,
         Command::Journal(arguments) => journal::journal(arguments).await,
         Command::Pause(arguments) => control::pause(arguments).await,
@@ -48,6 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Fork(arguments) => control::fork(arguments).await,
         Command::Purge(arguments) => control::purge(arguments).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(command).await,
+        Command::Schedules(arguments) => schedules::schedules(arguments).await,
         Command::Promise(command) => promise::promise(command).await,
         Command::Blob(command) => blob::blob(command).await,
         Command::Export(arguments) => export::export(arguments).await,

@@ -32,6 +32,12 @@ impl CliError {
         self
     }
 
+    /// The same with another exit code.
+    #[must_use]
+    pub(crate) fn exit(self, exit: u8) -> Self {
+        Self { exit, ..self }
+    }
+
     /// An error about a file.
     pub(crate) fn file(path: &Path, error: impl Display) -> Self {
         Self::new("file", format!("{}: {error}", path.display()))
@@ -44,7 +50,8 @@ impl CliError {
         }
     }
 
-    /// 1 for what went wrong, 2 for what was asked wrongly, 3 for a turn that failed.
+    /// 1 for what went wrong, 2 for what was asked wrongly, 3 for a turn that failed, 4 for a
+    /// deployment that diverges from what is recorded.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit)
     }
@@ -85,7 +92,7 @@ impl From<ClientError> for CliError {
             }
             ClientError::Problem(problem) => {
                 let exit = match problem.code.as_str() {
-                    "turn-failed" => 3,
+                    "turn-failed" | "query-failed" => 3,
                     _ if problem.status < 500 => 2,
                     _ => 1,
                 };

@@ -11,17 +11,29 @@ mod error;
 mod manifest;
 mod node;
 mod output;
+mod outside;
 mod settings;
 mod target;
+mod telemetry;
 
 use std::process::ExitCode;
+
+use self::telemetry::Telemetry;
 
 pub use self::{arguments::Arguments, error::CliError, node::Node, settings::NodeSettings};
 
 /// Runs the program and says how it went.
 pub fn run(arguments: Arguments) -> ExitCode {
-    output::start_logging(arguments.command.is_server());
     loom_client::use_ring();
+    let endpoint = arguments.command.otlp_endpoint();
+    let telemetry = match endpoint.and_then(|endpoint| endpoint.as_deref().map(Telemetry::start).transpose()) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            error.print();
+            return error.exit_code();
+        }
+    };
+    output::start_logging(arguments.command.is_server(), telemetry.as_ref());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -30,6 +42,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     let result = runtime.block_on(commands::run(arguments));
+    if let Some(telemetry) = telemetry {
+        telemetry.stop();
+    }
     // A node that ran has been shut down; what may be left is a compiler that nobody waits for any more.
     runtime.shutdown_background();
     match result {

@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use loom_build::Language;
-use loom_client::{Limits, Manifest, ManifestActivity, ManifestActor, RetryPolicy};
+use loom_client::{
+    HttpAllowance, Limits, Manifest, ManifestActivity, ManifestActor, ManifestSchedule, RetryPolicy, TurnLimits,
+};
 use serde::Deserialize;
 
 use crate::CliError;
@@ -21,6 +23,8 @@ struct Source {
     actors: BTreeMap<String, Actor>,
     #[serde(default)]
     activities: BTreeMap<String, Activity>,
+    #[serde(default)]
+    schedules: BTreeMap<String, ManifestSchedule>,
 }
 
 /// How the modules are made.
@@ -39,6 +43,8 @@ struct Actor {
     module: String,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    turns: TurnLimits,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +57,12 @@ struct Activity {
     capabilities: Vec<String>,
     #[serde(default)]
     retry: RetryPolicy,
+    #[serde(default)]
+    http: Option<HttpAllowance>,
+    #[serde(default)]
+    secrets: Vec<String>,
+    #[serde(default)]
+    deadline_ms: Option<u64>,
 }
 
 /// A manifest whose modules are still files.
@@ -95,16 +107,17 @@ impl Unresolved {
 
     /// The manifest, with the CIDs that the files turned out to have.
     pub(crate) fn resolve(self, cids: &BTreeMap<String, String>) -> Manifest {
-        let Source { name, build: _, actors, activities } = self.0;
+        let Source { name, build: _, actors, activities, schedules } = self.0;
         let cid = |file: &String| cids.get(file).cloned().unwrap_or_default();
         let actors = actors.into_iter().map(|(name, actor)| {
             let module = cid(&actor.module);
-            (name, ManifestActor { module, limits: actor.limits })
+            (name, ManifestActor { module, limits: actor.limits, turns: actor.turns })
         });
         let activities = activities.into_iter().map(|(name, activity)| {
-            let Activity { module, limits, capabilities, retry } = activity;
-            (name, ManifestActivity { module: cid(&module), limits, capabilities, retry })
+            let Activity { module, limits, capabilities, retry, http, secrets, deadline_ms } = activity;
+            let module = cid(&module);
+            (name, ManifestActivity { module, limits, capabilities, retry, http, secrets, deadline_ms })
         });
-        Manifest { name, actors: actors.collect(), activities: activities.collect() }
+        Manifest { name, actors: actors.collect(), activities: activities.collect(), schedules }
     }
 }

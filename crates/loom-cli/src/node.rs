@@ -3,13 +3,13 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use loom_client::Secret;
-use loom_runtime::{Handle, Runtime, SystemClock, causes};
+use loom_runtime::{Handle, Host, Runtime, SystemClock, causes};
 use loom_server::{Auth, Components, Tls, Tokens};
 use loom_wasmtime::WasmtimeSandbox;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{CliError, settings::NodeSettings};
+use crate::{CliError, outside, settings::NodeSettings};
 
 /// A running node.
 pub struct Node {
@@ -19,10 +19,12 @@ pub struct Node {
 impl Node {
     /// Opens the data folder and starts.
     pub async fn start(settings: NodeSettings) -> Result<Self, CliError> {
+        let outside = outside::open(&settings)?;
         let storage = loom_store_sqlite::open(&settings.store)?;
         let sandbox = WasmtimeSandbox::new(settings.sandbox).map_err(|error| CliError::new("sandbox", error))?;
         let clock = Arc::new(SystemClock::default());
-        let runtime = Runtime::start(settings.runtime, storage, Arc::new(sandbox), clock).await;
+        let host = Host { outside, ..Host::real(clock) };
+        let runtime = Runtime::start_on(settings.runtime, storage, Arc::new(sandbox), host).await;
         Ok(Self { runtime: runtime.map_err(|error| CliError::new("start", causes(&error)))? })
     }
 

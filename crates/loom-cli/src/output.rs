@@ -3,16 +3,25 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer, layer::SubscriberExt as _, registry::Registry, util::SubscriberInitExt as _,
+};
+
+use crate::telemetry::Telemetry;
 
 /// Logs go to stderr: from `info` for servers, from `error` for everything else. `LOOM_LOG` overrides.
-pub(crate) fn start_logging(is_server: bool) {
+/// Spans go to the collector, if there is one.
+pub(crate) fn start_logging(is_server: bool, telemetry: Option<&Telemetry>) {
     let default = if is_server { "info" } else { "error" };
     let filter = EnvFilter::try_from_env("LOOM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_filter(filter);
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![Box::new(lines)];
+    if let Some(telemetry) = telemetry {
+        layers.push(Box::new(telemetry.layer()));
+    }
     // A second start in one process, as tests do, keeps the first.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init();
+    let _ = tracing_subscriber::registry().with(layers).try_init();
 }
 
 /// Writes to stdout. Whoever reads may stop reading (`loom ps | head`); then there is nothing left to do.

@@ -1,7 +1,7 @@
 //! The node's settings: defaults, then a file, then the environment, then the command line.
 //!
 //! `keys.rs` has every setting once, with how it is read and shown; file, environment, `--set` and `loom config show`
-//! all go through that table. No setting is a secret: keys and tokens are named by file.
+//! all go through that table. No setting is a secret: keys, tokens and secrets are named by file.
 
 mod keys;
 mod sources;
@@ -30,6 +30,14 @@ pub struct NodeSettings {
     pub tls_key: Option<PathBuf>,
     /// Serve other machines without TLS: tokens and data can be read on the way.
     pub insecure_plaintext: bool,
+    /// OpenTelemetry collector that traces go to, OTLP over HTTP.
+    pub otlp_endpoint: Option<String>,
+    /// Folder with secrets for activities.
+    pub secrets: Option<PathBuf>,
+    /// Certificates of further authorities that activities trust, PEM.
+    pub extra_ca: Option<PathBuf>,
+    /// How activities reach other systems.
+    pub http: loom_http::Settings,
     /// The HTTP side's settings.
     pub server: loom_server::Settings,
     /// The runtime's settings.
@@ -51,6 +59,10 @@ impl NodeSettings {
             tls_cert: None,
             tls_key: None,
             insecure_plaintext: false,
+            otlp_endpoint: None,
+            secrets: None,
+            extra_ca: None,
+            http: loom_http::Settings::default(),
             server: loom_server::Settings::default(),
             runtime: loom_runtime::Settings::default(),
             sandbox: loom_wasmtime::Settings::default(),

@@ -8,12 +8,15 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Accepted, Actor, ActorSummary, Blob, CollectedBlobs, CreatedToken, Deployment, Entry, IDEMPOTENCY_KEY, MESSAGE_ID,
-    Manifest, NAMESPACE, NewToken, Page, Problem, Promise, Secret, Settled, Settlement, TURN, Token,
+    Accepted, Actor, ActorSummary, Blob, CheckReport, CheckRequest, CollectedBlobs, CreatedToken, Deployment, Entry,
+    Events, IDEMPOTENCY_KEY, MESSAGE_ID, Manifest, NAMESPACE, NewToken, Page, Problem, Promise, Rollback, Secret,
+    Settled, Settlement, TURN, Token,
 };
 
 /// How much longer than its own wait a request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same where modules are compiled before the answer, or turns are replayed.
+const DEPLOY_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +131,12 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).timeout(PATIENCE);
+        self.patient_request(method, path).timeout(PATIENCE)
+    }
+
+    /// A request whose answer may take any time.
+    fn patient_request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
         if let Some(namespace) = &self.namespace {
             request = request.header(NAMESPACE, namespace);
         }
@@ -235,9 +243,22 @@ impl Client {
         self.text(self.request(Method::GET, &format!("/v1/actors/{actor}/state"))).await
     }
 
+    /// What its module says about its committed state; `input` and the answer are JSON text.
+    pub async fn query(&self, actor: &str, input: String) -> Result<String, ClientError> {
+        let request = self.request(Method::POST, &format!("/v1/actors/{actor}/query"));
+        self.text(request.header("content-type", "application/json").body(input)).await
+    }
+
     /// A page of its journal from entry `from` on; empty at the end.
     pub async fn journal(&self, actor: &str, from: u64) -> Result<Vec<Entry>, ClientError> {
         self.json(self.request(Method::GET, &format!("/v1/actors/{actor}/journal")).query(&[("from", from)])).await
+    }
+
+    /// Follows its journal from entry `from` on: what is there already, then what comes.
+    pub async fn events(&self, actor: &str, from: u64) -> Result<Events, ClientError> {
+        // No timeout: silence means that nothing happens.
+        let request = self.patient_request(Method::GET, &format!("/v1/actors/{actor}/events"));
+        self.answer(request.query(&[("from", from)])).await.map(Events::new)
     }
 
     /// A page of unresolved promises.
@@ -273,14 +294,28 @@ impl Client {
 
     /// Checks and activates a deployment, whose modules are uploaded already.
     pub async fn deploy(&self, manifest: &Manifest) -> Result<Deployment, ClientError> {
-        // Modules are compiled before the answer, which may take a while.
-        let patience = Duration::from_secs(300);
-        self.json(self.request(Method::POST, "/v1/deployments").timeout(patience).json(manifest)).await
+        self.json(self.request(Method::POST, "/v1/deployments").timeout(DEPLOY_PATIENCE).json(manifest)).await
     }
 
     /// Active deployments.
     pub async fn deployments(&self) -> Result<Vec<Deployment>, ClientError> {
         self.json(self.request(Method::GET, "/v1/deployments")).await
+    }
+
+    /// Active deployments, each followed by up to `history` former ones of its name, newest first.
+    pub async fn deployment_history(&self, history: usize) -> Result<Vec<Deployment>, ClientError> {
+        self.json(self.request(Method::GET, "/v1/deployments").query(&[("history", history)])).await
+    }
+
+    /// Replays recorded turns against a deployment. Nothing changes.
+    pub async fn check(&self, request: &CheckRequest) -> Result<CheckReport, ClientError> {
+        self.json(self.request(Method::POST, "/v1/deployments/check").timeout(DEPLOY_PATIENCE).json(request)).await
+    }
+
+    /// Activates a former deployment again.
+    pub async fn rollback(&self, name: &str, rollback: &Rollback) -> Result<Deployment, ClientError> {
+        let path = format!("/v1/deployments/{name}/rollback");
+        self.json(self.request(Method::POST, &path).timeout(DEPLOY_PATIENCE).json(rollback)).await
     }
 
     /// Makes a token.

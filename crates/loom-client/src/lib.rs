@@ -8,10 +8,19 @@
 #[cfg(feature = "http")]
 mod client;
 mod controls;
+mod deployments;
+#[cfg(feature = "http")]
+mod events;
+mod schedules;
+#[cfg(feature = "openapi")]
+mod schema;
 mod secret;
 mod tokens;
 mod types;
 
 #[cfg(feature = "http")]
-pub use self::client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring};
-pub use self::{controls::*, secret::Secret, tokens::*, types::*};
+pub use self::{
+    client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring},
+    events::Events,
+};
+pub use self::{controls::*, deployments::*, schedules::*, secret::Secret, tokens::*, types::*};

@@ -11,6 +11,7 @@ pub type Grants = BTreeMap<String, String>;
 
 /// A token to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// What the audit log calls whoever uses it.
@@ -21,17 +22,20 @@ pub struct NewToken {
 
 /// A token that was made. This is the only time that anybody sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreatedToken {
     /// What it is called and may do.
     #[serde(flatten)]
     pub record: Token,
     /// The token itself.
     #[serde(serialize_with = "Secret::reveal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub token: Secret<String>,
 }
 
 /// A token as the node knows it: everything but the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Token {
     /// Its name.
     pub name: String,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::ManifestSchedule;
+
 /// Header with the message id that a client chose; sending again under it is safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Header with the namespace that a request is about; `default` without it.
@@ -18,6 +20,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// An error, RFC 9457. `code` is stable and has a page in `docs/errors/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// A reference to the code's page, relative to the documentation.
     #[serde(rename = "type")]
@@ -40,6 +43,7 @@ pub struct Problem {
 
 /// How a turn failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TurnFailure {
     /// Stable kind: the host's (`docs/errors/guest-failures.md`) or the guest's own.
     pub kind: String,
@@ -54,6 +58,7 @@ pub struct TurnFailure {
 
 /// 202: the message is durable, and its turn has not ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Accepted {
     /// The message's id; `GET …/messages/{id}` tells more.
     pub id: String,
@@ -66,6 +71,7 @@ pub struct Accepted {
 
 /// An actor in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActorSummary {
     /// `type/key`.
     pub actor: String,
@@ -83,6 +89,7 @@ pub struct ActorSummary {
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
@@ -93,6 +100,7 @@ pub struct Page<T> {
 
 /// An actor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Actor {
     /// `type/key`.
     pub actor: String,
@@ -106,6 +114,15 @@ pub struct Actor {
     /// The entry with which the unfinished turn began, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_turn_entry: Option<u64>,
+    /// The deployment that the open turn is pinned to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// The module that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// New turns of the type run another deployment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_deployment: bool,
     /// Journal entries so far.
     pub entries: u64,
     /// CID of the newest entry.
@@ -120,6 +137,7 @@ pub struct Actor {
 
 /// A step without its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WaitingOn {
     /// The step's number in its turn.
     pub step: u32,
@@ -131,6 +149,7 @@ pub struct WaitingOn {
 
 /// An unresolved promise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Promise {
     /// Whoever has it may resolve the promise.
     pub token: String,
@@ -141,6 +160,7 @@ pub struct Promise {
     pub label: Option<String>,
     /// What goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<serde_json::Value>))]
     pub data: Option<Box<RawValue>>,
     /// Milliseconds since the Unix epoch.
     pub created_ms: u64,
@@ -158,6 +178,7 @@ pub enum Settlement {
 
 /// Why a promise is rejected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rejection {
     /// For the guest and for people.
@@ -166,6 +187,7 @@ pub struct Rejection {
 
 /// The actor whose promise was settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Settled {
     /// `type/key`.
     pub actor: String,
@@ -173,6 +195,7 @@ pub struct Settled {
 
 /// An entry of a journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Entry {
     /// Its identity.
     pub cid: String,
@@ -195,6 +218,7 @@ pub struct Entry {
 
 /// A payload of an entry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Payload {
     /// Its block's CID.
     pub cid: String,
@@ -203,6 +227,7 @@ pub struct Payload {
     pub media_type: Option<String>,
     /// The value, if it is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<serde_json::Value>))]
     pub json: Option<Box<RawValue>>,
     /// The value in base64, if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,6 +239,7 @@ pub struct Payload {
 
 /// A blob that was stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Blob {
     /// Its name.
     pub cid: String,
@@ -223,6 +249,7 @@ pub struct Blob {
 
 /// What came of collecting blobs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CollectedBlobs {
     /// Blobs that stay.
     pub kept: u64,
@@ -236,6 +263,7 @@ pub struct CollectedBlobs {
 
 /// A deployment's manifest as it is sent. Limits that are absent have their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The application's name.
@@ -246,10 +274,14 @@ pub struct Manifest {
     /// Activities by name.
     #[serde(default)]
     pub activities: BTreeMap<String, ManifestActivity>,
+    /// Messages to be sent at certain times, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: BTreeMap<String, ManifestSchedule>,
 }
 
 /// An actor type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ManifestActor {
     /// CID of the uploaded module.
@@ -257,10 +289,33 @@ pub struct ManifestActor {
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// How many turns may be under way on a node, and begin.
+    #[serde(default, skip_serializing_if = "TurnLimits::is_none")]
+    pub turns: TurnLimits,
+}
+
+/// How many turns of a type; no limits without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct TurnLimits {
+    /// Turns at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
+    /// Turns that begin in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<u32>,
+}
+
+impl TurnLimits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An activity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ManifestActivity {
     /// CID of the uploaded module.
@@ -274,10 +329,41 @@ pub struct ManifestActivity {
     /// How it is retried.
     #[serde(default)]
     pub retry: RetryPolicy,
+    /// What the capability `http` lets it reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpAllowance>,
+    /// Secrets of the node that it may use, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// How long one attempt may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+}
+
+/// What an activity may do over HTTP; absent limits have their defaults.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is described at loom_machine::HttpAllowance")]
+pub struct HttpAllowance {
+    pub hosts: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_bytes_max: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_bytes_max: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirects_max: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_max: Option<u32>,
 }
 
 /// Limits; absent ones have their defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "each is described at loom_machine::GuestLimits")]
 pub struct Limits {
@@ -295,6 +381,7 @@ pub struct Limits {
 
 /// Retry policy; absent members have their defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "each is described at loom_machine::Retry")]
 pub struct RetryPolicy {
@@ -308,6 +395,7 @@ pub struct RetryPolicy {
 
 /// An active deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Deployment {
     /// The application's name.
     pub name: String,
@@ -315,8 +403,16 @@ pub struct Deployment {
     pub deployment: String,
     /// When it was activated, in milliseconds since the Unix epoch.
     pub activated_ms: u64,
+    /// Who activated it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Whether new turns run it.
+    pub active: bool,
     /// Actor types it runs.
     pub actors: Vec<String>,
     /// Activities it has.
     pub activities: Vec<String>,
+    /// What runs another module than in the deployment before, as `actors.NAME` or `activities.NAME`; only in a history.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
 }

@@ -1,19 +1,27 @@
 //! Deployments: content-addressed manifests naming modules, limits and capabilities.
 
+mod schedule;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use loom_types::{ActorType, Cid, Codec, DecodeError, Name, canonical, limits::PAYLOAD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::WAIT_MS_MAX;
+use self::schedule::SCHEDULES_MAX;
+pub use self::schedule::{CatchUp, Schedule};
+use crate::{
+    HttpAllowance,
+    limits::{ACTIVITY_DEADLINE_MS_DEFAULT, ACTIVITY_DEADLINE_MS_MAX, SECRET_NAME_BYTES_MAX, SECRETS_MAX, WAIT_MS_MAX},
+};
 
 const VERSION: u64 = 1;
 /// Largest encoded manifest, in bytes.
 const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 
-/// Most actor types and activities of one deployment; with the names' own limits it keeps a manifest below
-/// [`MANIFEST_BYTES_MAX`].
+/// Most actor types and activities of one deployment.
 const SPECS_MAX: usize = 1000;
+/// Largest limit on an actor type's turns; more is no limit.
+const TURNS_MAX: u32 = 1_000_000;
 /// Most capabilities of one activity.
 const CAPABILITIES_MAX: usize = 8;
 
@@ -71,6 +79,25 @@ impl Retry {
     }
 }
 
+/// How many turns of an actor type may be under way on one node, and how many may begin. Unlike [`GuestLimits`] they
+/// change nothing about a turn, only when it begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnLimits {
+    /// Turns at once; no limit without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
+    /// Turns that begin in a second; no limit without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<u32>,
+}
+
+impl TurnLimits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// An actor type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +106,9 @@ pub struct ActorSpec {
     pub module: Cid,
     /// Its limits.
     pub limits: GuestLimits,
+    /// How many turns. Left out where there is no limit, so that the ids of deployments without stay what they were.
+    #[serde(default, skip_serializing_if = "TurnLimits::is_none")]
+    pub turns: TurnLimits,
 }
 
 /// An activity.
@@ -93,9 +123,42 @@ pub struct ActivitySpec {
     pub capabilities: BTreeSet<String>,
     /// How it is retried, when it is effectful.
     pub retry: Retry,
+    /// What the capability `http` lets it reach; without it, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpAllowance>,
+    /// Secrets of the node, by name. With the capability `http` they can be put into headers, with `secret` read.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
+    /// How long one attempt may take, in milliseconds of real time, when it is effectful.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
 }
 
 impl ActivitySpec {
+    /// A pure activity.
+    pub fn pure(module: Cid, limits: GuestLimits) -> Self {
+        Self {
+            module,
+            limits,
+            capabilities: BTreeSet::new(),
+            retry: Retry::default(),
+            http: None,
+            secrets: BTreeSet::new(),
+            deadline_ms: None,
+        }
+    }
+
+    /// How long one attempt may take; only the outside is measured in real time.
+    pub fn deadline(&self) -> Option<std::time::Duration> {
+        let ms = self.deadline_ms.unwrap_or(ACTIVITY_DEADLINE_MS_DEFAULT);
+        self.is_effectful().then(|| std::time::Duration::from_millis(ms))
+    }
+
+    /// Whether the deployment gives it this capability.
+    pub fn has(&self, capability: &str) -> bool {
+        self.capabilities.contains(capability)
+    }
+
     /// Whether it can reach the outside, so that every run may differ and its outcome is only claimed.
     pub fn is_effectful(&self) -> bool {
         !self.capabilities.is_empty()
@@ -113,6 +176,10 @@ pub struct Deployment {
     pub actors: BTreeMap<String, ActorSpec>,
     /// Activities by name, visible only within this deployment.
     pub activities: BTreeMap<String, ActivitySpec>,
+    /// Messages to be sent at certain times, by name. Left out where there are none, so that the ids of deployments
+    /// without stay what they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: BTreeMap<String, Schedule>,
 }
 
 /// Why a manifest is refused.
@@ -138,7 +205,14 @@ impl Deployment {
         actors: BTreeMap<String, ActorSpec>,
         activities: BTreeMap<String, ActivitySpec>,
     ) -> Result<Self, InvalidDeployment> {
-        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities };
+        let schedules = BTreeMap::new();
+        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities, schedules };
+        deployment.check().map(|()| deployment)
+    }
+
+    /// The same with messages to be sent at certain times.
+    pub fn with_schedules(self, schedules: BTreeMap<String, Schedule>) -> Result<Self, InvalidDeployment> {
+        let deployment = Self { schedules, ..self };
         deployment.check().map(|()| deployment)
     }
 
@@ -158,6 +232,7 @@ impl Deployment {
                 return invalid(format!("actors.{name}"), error.to_string());
             }
             check_limits(&format!("actors.{name}.limits"), &spec.limits)?;
+            check_turns(&format!("actors.{name}.turns"), spec.turns)?;
         }
         for (name, spec) in &self.activities {
             let at = format!("activities.{name}");
@@ -165,22 +240,24 @@ impl Deployment {
                 return invalid(at, error.to_string());
             }
             check_limits(&format!("{at}.limits"), &spec.limits)?;
-            let named = |name: &String| name.parse::<Name>().is_ok();
-            if spec.capabilities.len() > CAPABILITIES_MAX || !spec.capabilities.iter().all(named) {
-                return invalid(
-                    format!("{at}.capabilities"),
-                    format!("at most {CAPABILITIES_MAX} names of a-z, 0-9 and -"),
-                );
-            }
-            if spec.retry.backoff_ms_max > WAIT_MS_MAX {
-                return invalid(format!("{at}.retry.backoff_ms_max"), format!("may be at most {WAIT_MS_MAX}"));
-            }
-            if spec.retry.attempts_max == 0 || spec.retry.backoff_ms_min > spec.retry.backoff_ms_max {
-                return invalid(
-                    format!("{at}.retry"),
-                    "needs attempts_max >= 1 and backoff_ms_min <= backoff_ms_max".into(),
-                );
-            }
+            check_activity(&at, spec)?;
+        }
+        self.check_schedules()?;
+        let bytes = self.encode().len();
+        if bytes > MANIFEST_BYTES_MAX {
+            let problem = format!("the manifest has {bytes} bytes, at most {MANIFEST_BYTES_MAX} are read back");
+            return invalid("activities".into(), problem);
+        }
+        Ok(())
+    }
+
+    fn check_schedules(&self) -> Result<(), InvalidDeployment> {
+        let invalid = |problem: String| Err(InvalidDeployment::Invalid { at: "schedules".to_owned(), problem });
+        if self.schedules.len() > SCHEDULES_MAX {
+            return invalid(format!("a manifest names at most {SCHEDULES_MAX} schedules"));
+        }
+        for (name, schedule) in &self.schedules {
+            schedule.check(name, |actor_type| self.actors.contains_key(actor_type))?;
         }
         Ok(())
     }
@@ -218,6 +295,60 @@ impl Deployment {
     }
 }
 
+fn check_turns(at: &str, turns: TurnLimits) -> Result<(), InvalidDeployment> {
+    for (name, value) in [("concurrency_max", turns.concurrency_max), ("rate_per_second", turns.rate_per_second)] {
+        if value.is_some_and(|value| !(1..=TURNS_MAX).contains(&value)) {
+            let problem = format!("must be between 1 and {TURNS_MAX}");
+            return Err(InvalidDeployment::Invalid { at: format!("{at}.{name}"), problem });
+        }
+    }
+    Ok(())
+}
+
+fn check_activity(at: &str, spec: &ActivitySpec) -> Result<(), InvalidDeployment> {
+    let invalid =
+        |member: &str, problem: String| Err(InvalidDeployment::Invalid { at: format!("{at}.{member}"), problem });
+    let named = |name: &String| name.parse::<Name>().is_ok();
+    if spec.capabilities.len() > CAPABILITIES_MAX || !spec.capabilities.iter().all(named) {
+        return invalid("capabilities", format!("at most {CAPABILITIES_MAX} names of a-z, 0-9 and -"));
+    }
+    if spec.retry.backoff_ms_max > WAIT_MS_MAX {
+        return invalid("retry.backoff_ms_max", format!("may be at most {WAIT_MS_MAX}"));
+    }
+    if spec.retry.attempts_max == 0 || spec.retry.backoff_ms_min > spec.retry.backoff_ms_max {
+        return invalid("retry", "needs attempts_max >= 1 and backoff_ms_min <= backoff_ms_max".into());
+    }
+    if spec.http.is_some() && !spec.has("http") {
+        return invalid("http", "needs 'http' among the capabilities".into());
+    }
+    if let Some((member, problem)) = spec.http.as_ref().and_then(HttpAllowance::problem) {
+        return invalid(&format!("http.{member}"), problem);
+    }
+    if spec.secrets.len() > SECRETS_MAX || !spec.secrets.iter().all(|name| is_secret_name(name)) {
+        let name = "A-Z, 0-9 and _ beginning with a letter";
+        return invalid("secrets", format!("at most {SECRETS_MAX} names of {name}"));
+    }
+    if !spec.secrets.is_empty() && spec.http.is_none() && !spec.has("secret") {
+        return invalid("secrets", "are of no use without 'http' and 'http.hosts', or the capability 'secret'".into());
+    }
+    match spec.deadline_ms {
+        Some(ms) if ms == 0 || ms > ACTIVITY_DEADLINE_MS_MAX => {
+            invalid("deadline_ms", format!("must be between 1 and {ACTIVITY_DEADLINE_MS_MAX}"))
+        }
+        Some(_) if !spec.is_effectful() => {
+            invalid("deadline_ms", "is for effectful activities; fuel limits a pure one".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether this can name a secret: names are those of environment variables.
+fn is_secret_name(name: &str) -> bool {
+    name.len() <= SECRET_NAME_BYTES_MAX
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
 fn check_limits(at: &str, limits: &GuestLimits) -> Result<(), InvalidDeployment> {
     let invalid = |name: &str, problem: &str| {
         Err(InvalidDeployment::Invalid { at: format!("{at}.{name}"), problem: problem.to_owned() })
@@ -238,9 +369,10 @@ fn check_limits(at: &str, limits: &GuestLimits) -> Result<(), InvalidDeployment>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HostPattern;
 
     fn spec() -> ActorSpec {
-        ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default() }
+        ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default(), turns: TurnLimits::default() }
     }
 
     #[test]
@@ -249,12 +381,40 @@ mod tests {
         assert_eq!(Deployment::decode(&deployment.encode()).unwrap(), deployment);
     }
 
+    /// What a manifest may leave out does not change the ids of those that do.
+    #[test]
+    fn schedules_and_limits_of_turns_are_part_of_the_id_only_where_there_are_any() {
+        let plain = Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
+        let id = "bafyreigv37r2do4pzrhee4tur5sqbxap4n54i3ichyia3jexvh7qudw57m";
+        assert_eq!(plain.cid().to_string(), id);
+        assert_eq!(plain.clone().with_schedules(BTreeMap::new()).unwrap().cid(), plain.cid());
+        let schedule = Schedule {
+            cron: "0 2 * * *".to_owned(),
+            timezone: None,
+            to: "a/x".to_owned(),
+            body: "null".to_owned(),
+            catch_up: CatchUp::Latest,
+        };
+        let mut limited = spec();
+        limited.turns.rate_per_second = Some(5);
+        let limited = Deployment::new("app", [("a".to_owned(), limited)].into(), BTreeMap::new()).unwrap();
+        assert_ne!(limited.cid(), plain.cid());
+        assert_eq!(Deployment::decode(&limited.encode()).unwrap(), limited);
+        let scheduled = plain.clone().with_schedules([("nightly".to_owned(), schedule)].into()).unwrap();
+        assert_ne!(scheduled.cid(), plain.cid());
+        assert_eq!(Deployment::decode(&scheduled.encode()).unwrap(), scheduled);
+    }
+
     #[test]
     fn what_cannot_work_is_refused_with_its_place() {
         let mut broken = spec();
         broken.limits.fuel = 0;
         let error = Deployment::new("app", [("a".to_owned(), broken)].into(), BTreeMap::new()).unwrap_err();
         assert_eq!(error.to_string(), "actors.a.limits.fuel: must be between 1 and 2^63-1");
+        let mut closed = spec();
+        closed.turns.concurrency_max = Some(0);
+        let error = Deployment::new("app", [("a".to_owned(), closed)].into(), BTreeMap::new()).unwrap_err();
+        assert_eq!(error.to_string(), "actors.a.turns.concurrency_max: must be between 1 and 1000000");
         assert!(Deployment::new("App", [("a".to_owned(), spec())].into(), BTreeMap::new()).is_err());
         assert!(Deployment::new("app", BTreeMap::new(), BTreeMap::new()).is_err());
     }
@@ -266,14 +426,65 @@ mod tests {
         // The largest that is allowed, with the longest names, is read back.
         let name = |n: usize| format!("a{n:063}");
         let activity = ActivitySpec {
-            module: spec().module,
-            limits: spec().limits,
             capabilities: (0..CAPABILITIES_MAX).map(name).collect(),
             retry: Retry { attempts_max: u32::MAX, backoff_ms_min: WAIT_MS_MAX, backoff_ms_max: WAIT_MS_MAX },
+            ..ActivitySpec::pure(spec().module, spec().limits)
         };
         let activities: BTreeMap<_, _> = (0..SPECS_MAX).map(|n| (name(n), activity.clone())).collect();
         let largest = Deployment::new(&name(0), BTreeMap::new(), activities).unwrap();
         assert_eq!(Deployment::decode(&largest.encode()).unwrap(), largest);
+        // Grants have no such bound each; together they have.
+        let host = |n: usize| HostPattern::try_from(format!("h{n:060}.example.com")).unwrap();
+        let http = Some(HttpAllowance::new((0..64).map(host).collect()));
+        let granted = ActivitySpec { capabilities: ["http".to_owned()].into(), http, ..activity };
+        let activities: BTreeMap<_, _> = (0..SPECS_MAX).map(|n| (name(n), granted.clone())).collect();
+        let error = Deployment::new("app", BTreeMap::new(), activities).unwrap_err();
+        assert!(error.to_string().contains("are read back"), "{error}");
+    }
+
+    fn with_activity(change: impl FnOnce(&mut ActivitySpec)) -> Result<Deployment, InvalidDeployment> {
+        let mut activity = ActivitySpec::pure(spec().module, spec().limits);
+        change(&mut activity);
+        Deployment::new("app", BTreeMap::new(), [("fetch".to_owned(), activity)].into())
+    }
+
+    fn allowance() -> Option<HttpAllowance> {
+        Some(HttpAllowance::new([HostPattern::try_from("api.example.com".to_owned()).unwrap()].into()))
+    }
+
+    #[test]
+    fn allowances_survive_a_round_trip_and_their_absence_changes_no_bytes() {
+        let granted = with_activity(|activity| {
+            activity.capabilities = ["http".to_owned(), "secret".to_owned()].into();
+            activity.http = allowance();
+            activity.secrets = ["API_KEY".to_owned()].into();
+            activity.deadline_ms = Some(5000);
+        })
+        .unwrap();
+        assert_eq!(Deployment::decode(&granted.encode()).unwrap(), granted);
+        let pure = with_activity(|_| ()).unwrap().encode();
+        let has = |word: &[u8]| pure.windows(word.len()).any(|window| window == word);
+        assert!(
+            !has(b"http") && !has(b"secrets") && !has(b"deadline_ms"),
+            "as manifests were before there were capabilities"
+        );
+    }
+
+    #[test]
+    fn allowances_that_cannot_work_are_refused_with_their_place() {
+        let refused = |change: fn(&mut ActivitySpec)| with_activity(change).unwrap_err().to_string();
+        let http = |activity: &mut ActivitySpec| activity.capabilities = ["http".to_owned()].into();
+        assert!(with_activity(http).is_ok(), "a capability without an allowance reaches nothing");
+        assert!(refused(|activity| activity.http = allowance()).starts_with("activities.fetch.http: needs"));
+        assert!(refused(|activity| activity.deadline_ms = Some(1)).starts_with("activities.fetch.deadline_ms: is for"));
+        assert!(refused(|activity| activity.secrets = ["K".to_owned()].into()).starts_with("activities.fetch.secrets"));
+        assert!(
+            refused(|activity| {
+                activity.capabilities = ["secret".to_owned()].into();
+                activity.secrets = ["not-one".to_owned()].into();
+            })
+            .starts_with("activities.fetch.secrets: at most")
+        );
     }
 
     #[test]

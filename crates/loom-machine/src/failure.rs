@@ -28,6 +28,13 @@ impl Failure {
         Self { kind: kind.to_owned(), message, retryable: false, backtrace: Vec::new() }
     }
 
+    /// The same, but worth another try.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+
     /// The same with the guest's stack. Names in it are the module's, so they are cut like everything of a guest's.
     #[must_use]
     pub fn with_backtrace(mut self, frames: impl IntoIterator<Item = String>) -> Self {
@@ -77,7 +84,7 @@ impl Failure {
     }
 
     /// The `{"err": …}` that the guest gets. Backtraces stay in the journal.
-    pub(crate) fn to_answer(&self) -> String {
+    pub fn to_answer(&self) -> String {
         #[derive(Serialize)]
         struct Answer<'a> {
             err: Err<'a>,

@@ -10,10 +10,13 @@
 //!
 //! Start at [`Turn::request`].
 
+mod activity_request;
+mod allowance;
 mod deployment;
 mod envelope;
 mod failure;
 pub mod limits;
+mod query;
 mod random;
 mod request;
 mod sandbox;
@@ -21,13 +24,18 @@ mod state;
 mod turn;
 
 pub use self::{
-    deployment::{ActivitySpec, ActorSpec, Deployment, GuestLimits, InvalidDeployment, Retry},
+    activity_request::{ActivityRequest, HeaderSource, HttpRequest, SecretReference},
+    allowance::{HostPattern, HttpAllowance, InvalidHost, Scheme},
+    deployment::{
+        ActivitySpec, ActorSpec, CatchUp, Deployment, GuestLimits, InvalidDeployment, Retry, Schedule, TurnLimits,
+    },
     envelope::{Message, MessageKind},
     failure::Failure,
+    query::Query,
     request::ABI_VERSION,
     sandbox::{Guest, HostFault, Module, Progress, Sandbox},
     turn::{
         Ambient, CidText, Completion, Control, CorruptTurn, Directory, Divergence, Effect, Ended, LogLine, Opening,
-        Outcome, Outstanding, Pending, Reaction, Requested, ResetError, Restarted, Task, Turn, Work,
+        Outcome, Outstanding, Pending, Reaction, Requested, ResetError, Restarted, Task, Turn, Work, side_by_side,
     },
 };

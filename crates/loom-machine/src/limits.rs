@@ -22,3 +22,27 @@ pub const FRAMES_MAX: usize = 32;
 pub const FRAME_BYTES_MAX: usize = 256;
 /// Longest failure message kept, in bytes.
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Most hosts one activity may be granted.
+pub const HTTP_HOSTS_MAX: usize = 64;
+/// Largest body of an HTTP request or response that a deployment may allow, in bytes.
+pub const HTTP_BODY_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Longest time for one HTTP request that a deployment may allow, in milliseconds.
+pub const HTTP_TIMEOUT_MS_MAX: u64 = 5 * 60 * 1000;
+/// Most redirects that a deployment may have followed.
+pub const HTTP_REDIRECTS_MAX: u32 = 10;
+/// Most HTTP requests of one attempt that a deployment may allow.
+pub const HTTP_REQUESTS_MAX: u32 = 1000;
+/// Longest URL, in bytes.
+pub const HTTP_URL_BYTES_MAX: usize = 8 * 1024;
+/// Most headers of one HTTP request.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// Longest headers of one HTTP request, names and values together, in bytes.
+pub const HTTP_HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Most secrets one activity may be granted.
+pub const SECRETS_MAX: usize = 32;
+/// Longest name of a secret, in bytes.
+pub const SECRET_NAME_BYTES_MAX: usize = 64;
+/// How long an attempt of an effectful activity may take if the deployment does not say, in milliseconds.
+pub const ACTIVITY_DEADLINE_MS_DEFAULT: u64 = 5 * 60 * 1000;
+/// Longest deadline of an attempt that a deployment may set, in milliseconds.
+pub const ACTIVITY_DEADLINE_MS_MAX: u64 = 60 * 60 * 1000;

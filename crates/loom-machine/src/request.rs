@@ -149,6 +149,10 @@ pub(crate) fn parse(op: &str, text: &str) -> Result<Request, Failure> {
             }
             Request::PromiseCreate { label, data }
         }
+        "http" | "secret" => {
+            let message = format!("'{op}' is for activities that the deployment grants it; have one do this");
+            return Err(Failure::new("not-granted", message));
+        }
         _ => {
             let op: String = op.chars().take(64).collect();
             let message =
@@ -159,11 +163,11 @@ pub(crate) fn parse(op: &str, text: &str) -> Result<Request, Failure> {
     Ok(request)
 }
 
-fn invalid(op: &str, problem: impl std::fmt::Display) -> Failure {
+pub(crate) fn invalid(op: &str, problem: impl std::fmt::Display) -> Failure {
     Failure::new("invalid-request", format!("{op}: {problem}"))
 }
 
-fn members<'a, T: Deserialize<'a>>(op: &str, text: &'a str) -> Result<T, Failure> {
+pub(crate) fn members<'a, T: Deserialize<'a>>(op: &str, text: &'a str) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| invalid(op, error))
 }
 
@@ -279,6 +283,7 @@ mod tests {
         check(r#"["now"]"#, "invalid-request", "an array");
         check(r#"{"op":1}"#, "invalid-request", "'op'");
         check(r#"{"op":"teleport"}"#, "unknown-op", "'teleport' (guest contract version 1)");
+        check(r#"{"op":"http","method":"GET","url":"https://a.b"}"#, "not-granted", "'http' is for activities");
         check(r#"{"op":"now","x":1}"#, "invalid-request", "unknown field `x`");
         check(r#"{"op":"sleep"}"#, "invalid-request", "missing field `ms`");
         check(r#"{"op":"sleep","ms":-1}"#, "invalid-request", "invalid value");

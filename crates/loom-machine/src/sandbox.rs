@@ -57,6 +57,12 @@ pub trait Module: Send + Sync {
 
     /// A fresh instance with `input`. Cheap: nothing has run yet.
     fn start(&self, limits: &GuestLimits, input: &str) -> Result<Box<dyn Guest>, HostFault>;
+
+    /// A fresh instance that answers a query instead: it runs the export `query`. None if there is no such export.
+    fn start_query(&self, limits: &GuestLimits, input: &str) -> Result<Option<Box<dyn Guest>>, HostFault> {
+        let _ = (limits, input);
+        Ok(None)
+    }
 }
 
 /// A running instance. Dropping it frees everything it holds.

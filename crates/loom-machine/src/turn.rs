@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub use control::{CidText, Control, ResetError};
-pub use divergence::{Divergence, Requested};
+pub use divergence::{Divergence, Requested, side_by_side};
 pub use effect::{Completion, Effect, LogLine, Outstanding, Pending, Reaction, Task, Work};
 pub use end::{Ended, Restarted};
 pub use opening::{Ambient, Directory, Opening};
@@ -58,6 +58,8 @@ pub struct Turn {
     log_lines_shown: u32,
     /// Entries after `turn-started`.
     entries: u32,
+    /// The module that `turn-started` names; a reset may have pinned the turn to another.
+    began_with: Cid,
     /// Messages taken by steps that a reset left behind.
     left_behind: Vec<(Message, Payload)>,
 }
@@ -85,6 +87,7 @@ impl Turn {
     fn at_start(opening: Opening, state: Option<Payload>) -> Self {
         let text = state.as_ref().and_then(Payload::text).map(str::to_owned);
         Self {
+            began_with: opening.module,
             opening,
             state: StateBuffer::new(text),
             state_before: state,
@@ -167,6 +170,16 @@ impl Turn {
 
     /// Takes the guest's request and says what to do about it.
     pub fn request(&mut self, text: &str, ambient: &mut Ambient<'_>) -> Result<Reaction, Box<Divergence>> {
+        let reaction = self.react(text, ambient)?;
+        // The journal's next step was asked for after this, so whoever wrote it did not wait here.
+        if matches!(reaction, Reaction::Wait) && self.is_replaying() {
+            let op = request::operation(text).unwrap_or_default();
+            return Err(self.divergence(Some(Requested { op, request: text.to_owned() })));
+        }
+        Ok(reaction)
+    }
+
+    fn react(&mut self, text: &str, ambient: &mut Ambient<'_>) -> Result<Reaction, Box<Divergence>> {
         let op = match request::operation(text) {
             Ok(op) => op,
             // Without an operation there is nothing to journal; the same text gets the same answer on replay.
@@ -252,13 +265,22 @@ impl Turn {
     }
 
     fn divergence(&self, actual: Option<Requested>) -> Box<Divergence> {
-        let expected = self.records.get(self.cursor).map(|record| Requested {
+        let record = self.records.get(self.cursor);
+        let expected = record.map(|record| Requested {
             op: record.op.clone(),
             request: record.request.text().unwrap_or("(not text)").to_owned(),
         });
-        let Opening { address, turn, module, .. } = &self.opening;
-        let n = self.cursor as u32;
-        Box::new(Divergence { address: address.clone(), turn: *turn, n, expected, actual, module: *module })
+        Box::new(Divergence {
+            address: self.opening.address.clone(),
+            turn: self.opening.turn,
+            n: self.cursor as u32,
+            entry: record.map_or(self.entries, |record| record.entry),
+            entry_last: self.entries,
+            expected,
+            actual,
+            began_with: self.began_with,
+            module: self.opening.module,
+        })
     }
 
     /// Answers from the record at the cursor, if the request is the recorded one.
@@ -368,12 +390,14 @@ impl Turn {
 
     /// Remembers an outcome. A message that was received is read; that can only fail for damaged data.
     fn note_completion(&mut self, n: u32, outcome: Outcome) -> Result<(), String> {
-        let record = &mut self.records[n as usize];
-        if let (Some(Work::Receive { .. }), Outcome::Ok(payload)) = (&record.work, &outcome) {
+        let receives = matches!(self.records[n as usize].work, Some(Work::Receive { .. }));
+        if let (true, Outcome::Ok(payload)) = (receives, &outcome) {
             let message = Message::decode(payload.value())?;
             self.left_behind.retain(|(left, _)| left.id != message.id);
-            record.received = Some(Received { message, answered: None });
+            self.forget_received(&message);
+            self.records[n as usize].received = Some(Received { message, answered: None });
         }
+        let record = &mut self.records[n as usize];
         record.completion = Some((self.completions, outcome));
         self.completions += 1;
         Ok(())

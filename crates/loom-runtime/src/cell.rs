@@ -6,6 +6,8 @@
 
 mod commit;
 mod control;
+mod divergence;
+mod line;
 mod receive;
 mod turn;
 
@@ -24,13 +26,15 @@ use loom_types::{ActorAddress, FencingToken, MessageId, Payload, SequenceNumber,
 use crate::{
     SendError, Settled,
     chain::Chain,
+    deployments::Deployments,
     handle::{LiveView, Stage, WaitingOn, body_digest, read_result},
     load::{self, ARRIVALS_PAGE, LoadError, LoadedActor, OpenTurn},
     shard::{CellResult, Content, ControlDelivery, Delivery, Event, Io, Responders},
+    trace::{self, Traces},
 };
 
-use self::commit::InFlight;
-pub(crate) use self::turn::{Phase, Running};
+pub(crate) use self::turn::{Phase, Running, blob_text};
+use self::{commit::InFlight, line::Line};
 
 /// Turns one actor may run before others get their chance.
 const TURNS_PER_ROUND: usize = 16;
@@ -81,10 +85,14 @@ pub(crate) struct Live {
     ended: u64,
     /// Questions to the store that have no answer yet.
     asking: usize,
-    /// The first message in line waits for a deployment that runs this type.
+    /// How the actor stands with the gates before its next turn.
+    line: Line,
+    /// The first message in line waits for a place, or for a deployment that runs this type.
     blocked: bool,
     /// A commit failed.
     failed: bool,
+    /// Its steps are being taken right now.
+    is_going_on: bool,
 }
 
 /// A message that waits for its turn.
@@ -141,9 +149,18 @@ impl Cell {
         }
     }
 
-    pub(crate) fn view(&self) -> Option<LiveView> {
+    /// Lets the turn that rests here be found by its trace when it is taken up again.
+    pub(crate) fn leave_trace(&self, traces: &Traces) {
+        if let Body::Live(live) = &self.body
+            && let Some(running) = &live.running
+        {
+            traces.put(running.message_id(), &running.span);
+        }
+    }
+
+    pub(crate) fn view(&self, deployments: &Deployments) -> Option<LiveView> {
         match &self.body {
-            Body::Live(live) => Some(live.view()),
+            Body::Live(live) => Some(live.view(deployments)),
             _ => None,
         }
     }
@@ -271,27 +288,34 @@ impl Live {
             entering: HashMap::new(),
             ended: 0,
             asking: 0,
+            line: Line::default(),
             blocked: false,
             failed: false,
+            is_going_on: false,
         };
         if let Some(open) = loaded.open {
             live.resume(open, io);
         }
-        live.take(io, Lane::Outcomes, loaded.outcomes);
+        // An outcome lets the turn go on, perhaps to its end: by then the messages after it must be known.
         live.take(io, Lane::Messages, loaded.messages);
+        live.take(io, Lane::Outcomes, loaded.outcomes);
         live
     }
 
     /// Takes up a turn that was found unfinished.
     fn resume(&mut self, open: OpenTurn, io: &mut Io) {
-        let OpenTurn { turn, started_seq, timers, needs_worker } = open;
-        let admission = client_admission(turn.opening().turn, &turn.opening().message);
+        let OpenTurn { turn, started_seq, timers, status, needs_worker } = open;
+        let mut admission = client_admission(turn.opening().turn, &turn.opening().message);
+        if let (Some(admission), Some(status)) = (&mut admission, status) {
+            admission.body_digest = status.body_digest;
+        }
         let elapsed = io.context.clock.elapsed();
         let mut running = Running::new(turn, started_seq, admission, Vec::new(), elapsed);
         // Without work beside the journal the guest waits, and need not run to find that out again.
         running.phase = if needs_worker { Phase::Ready } else { Phase::Waiting };
         running.is_recorded = true;
         running.is_durable = true;
+        running.trace_again(&self.address, &io.context.traces);
         self.running = Some(Box::new(running));
         self.restart_activities(io, &timers);
     }
@@ -341,13 +365,15 @@ impl Live {
             return;
         }
         self.read_lanes(io);
-        if self.is_paused {
+        // What a step leads to may ask for this again, and the loop that is under way will do it.
+        if self.is_paused || mem::replace(&mut self.is_going_on, true) {
             return;
         }
         if (0..TURNS_PER_ROUND).all(|_| self.take_one_step(io)) {
             // There may be more, after others had their chance.
             io.runnable.push_back(self.address.clone());
         }
+        self.is_going_on = false;
         self.read_lanes(io);
     }
 
@@ -356,6 +382,8 @@ impl Live {
         let phase = self.running.as_ref().map(|running| &running.phase);
         match phase {
             _ if self.failed || self.is_paused => false,
+            // One that restarts again and again would run away from the store.
+            Some(Phase::Ready) if self.commits.len() >= COMMITS_MAX => false,
             Some(Phase::Ready) => {
                 self.drive(io, None);
                 true
@@ -369,6 +397,7 @@ impl Live {
                     !self.blocked
                 }
                 None => {
+                    self.leave_if_done();
                     self.forget_cancels(io);
                     false
                 }
@@ -417,12 +446,16 @@ impl Live {
         if arrivals.len() == ARRIVALS_PAGE {
             self.lane(lane).more = true;
         }
-        for Arrival { position, parcel } in arrivals {
+        if let Some(last) = arrivals.last() {
             let cursor = self.lane(lane);
-            cursor.read_to = cursor.read_to.max(position);
+            cursor.read_to = cursor.read_to.max(last.position);
+        }
+        // Before anything here lets a turn end and the next begin.
+        self.cancels_arrived(&arrivals);
+        for Arrival { position, parcel } in arrivals {
             match parcel {
                 Parcel::Message { payload, .. } => self.queue(payload, position),
-                Parcel::Cancel { message } => self.cancel_arrived(io, message, position),
+                Parcel::Cancel { .. } => self.stop_if_asked(io),
                 Parcel::Outcome { step, result, payload } => {
                     self.outcome_arrived(io, step, crate::handle::outcome_of(result, payload), position);
                 }
@@ -523,13 +556,9 @@ impl Live {
             if running.is_durable {
                 responders.accept();
             }
+            trace::link(&running.span, responders.trace.as_ref());
             running.responders.push(responders);
             self.tell_waiting();
-            return;
-        }
-        if self.running.as_ref().is_some_and(|running| running.turn.has_received(&id)) {
-            responders.accept();
-            self.received.entry(id).or_default().push(responders);
             return;
         }
         if let Some(queued) = self.inbox.iter_mut().find(|queued| queued.message.id == id) {
@@ -541,6 +570,12 @@ impl Live {
         }
         if let Some(in_flight) = self.commits.iter_mut().find(|commit| commit.ends_message(&id)) {
             in_flight.follow(&id, responders);
+            return;
+        }
+        // If it has its answer already, that is not on its way to the store yet.
+        if self.running.as_ref().is_some_and(|running| running.turn.has_received(&id)) {
+            responders.accept();
+            self.received.entry(id).or_default().push(responders);
             return;
         }
         responders.accept();
@@ -568,7 +603,8 @@ impl Live {
             && self.entering.is_empty()
             && !self.messages.more
             && !self.messages.reading
-            && self.commits.len() < COMMITS_MAX;
+            && self.commits.len() < COMMITS_MAX
+            && self.has_place(io);
         if is_idle {
             self.begin(io, Queued { message, payload, position: None, responders: vec![responders] });
             self.go_on(io);
@@ -602,7 +638,8 @@ impl Live {
             }
             Ok(Enqueued::Known(_)) => self.deliver(io, delivery),
             Err(EnqueueError::Full { waiting, limit }) => {
-                delivery.responders.fail(SendError::MailboxFull { waiting, limit })
+                self.leave_if_done();
+                delivery.responders.fail(SendError::MailboxFull { waiting, limit });
             }
             Err(EnqueueError::Store(error)) => {
                 // It may be in the mailbox all the same: its client may never ask again, and nothing sent later may
@@ -630,6 +667,7 @@ impl Live {
             CellResult::Module(loaded) => self.module_loaded(io, loaded),
             CellResult::Task { turn, result } => self.task_done(io, turn, result),
             CellResult::Retry => self.retry(io),
+            CellResult::Place(place) => self.let_in(io, place),
             CellResult::RetryActivity { step, attempt } => self.retry_activity(io, step, attempt),
             CellResult::Result { responders, turn, result } => {
                 self.asking -= 1;
@@ -650,10 +688,10 @@ impl Live {
         }
     }
 
-    fn view(&self) -> LiveView {
+    fn view(&self, deployments: &Deployments) -> LiveView {
         let Some(running) = &self.running else {
             let stage = if self.is_paused { Stage::Paused } else { Stage::Idle };
-            return LiveView { stage, waiting_on: Vec::new(), is_resident: false };
+            return LiveView { stage, waiting_on: Vec::new(), is_resident: false, pinned: None };
         };
         let stage = match &running.phase {
             Phase::Waiting if !self.is_paused => Stage::Waiting,
@@ -662,7 +700,10 @@ impl Live {
             _ if self.is_paused => Stage::Paused,
             _ => Stage::Running,
         };
-        LiveView { stage, waiting_on: waiting_on(&running.turn), is_resident: running.has_guest() }
+        let opening = running.turn.opening();
+        let pinned = deployments.pinned(&self.address, opening.deployment_cid, opening.module);
+        let waiting_on = waiting_on(&running.turn);
+        LiveView { stage, waiting_on, is_resident: running.has_guest(), pinned: Some(pinned) }
     }
 }
 

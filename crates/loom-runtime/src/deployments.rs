@@ -2,17 +2,23 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, RwLock},
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment};
-use loom_storage::{ActiveDeployment, BlobError, Hold, Storage, StoreError};
-use loom_types::{ActorType, Cid, Namespace};
+use loom_machine::{ActorSpec, Deployment, Directory, Failure, HostFault, InvalidDeployment, TurnLimits};
+use loom_storage::{ActiveDeployment, BlobError, Hold, Storage, StoreError, limits::DEPLOYMENTS_KEPT_MAX};
+use loom_types::{ActorAddress, ActorType, Cid, Namespace};
 
 use crate::{
-    AuditError, Clock,
+    AuditError, Clock, Pinned,
     audit::{AuditLog, NODE_NAMESPACE, RESERVED},
+    gate::Gate,
     modules::Modules,
+    outside::Outside,
+    schedule::Calendar,
 };
 
 /// Why a deployment was not activated. Nothing changed.
@@ -47,6 +53,22 @@ pub enum DeployError {
         /// What is wrong.
         problem: String,
     },
+    /// The node has no secret that it names.
+    #[error("{at}: this node has no usable secret {secret}")]
+    MissingSecret {
+        /// Where the manifest names it.
+        at: String,
+        /// Its name.
+        secret: String,
+    },
+    /// A schedule's pattern or time zone makes no sense.
+    #[error("schedules.{name}.{problem}")]
+    Schedule {
+        /// The schedule.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Another application runs this actor type.
     #[error("actor type '{actor_type}' belongs to deployment '{owner}'")]
     TypeTaken {
@@ -54,6 +76,23 @@ pub enum DeployError {
         actor_type: String,
         /// Who runs it.
         owner: String,
+    },
+    /// Nothing was ever deployed under this name.
+    #[error("there is no deployment '{name}'")]
+    UnknownName {
+        /// The name.
+        name: String,
+    },
+    /// A rollback needs one that was active before.
+    #[error("{}", match .to {
+        Some(to) => format!("{to} is not among the former deployments of '{name}'"),
+        None => format!("'{name}' has no other deployment to go back to"),
+    })]
+    NoFormer {
+        /// The name.
+        name: String,
+        /// The deployment asked for, if one was.
+        to: Option<Cid>,
     },
     /// A name is the node's own.
     #[error("{what} is reserved: nothing can be deployed in namespace '{NODE_NAMESPACE}', nor as '{RESERVED}…'")]
@@ -81,37 +120,59 @@ pub(crate) struct Target {
     pub(crate) cid: Cid,
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) spec: ActorSpec,
+    /// What its turns have to pass: the type's gate, then the namespace's. Most have none.
+    pub(crate) gates: Vec<Arc<Gate>>,
 }
 
 /// The node's view of its deployments.
 pub struct Deployments {
     storage: Storage,
     modules: Arc<Modules>,
+    outside: Outside,
     clock: Arc<dyn Clock>,
     audit: Arc<AuditLog>,
+    /// What bounds the turns of each namespace.
+    turns_of_namespace: TurnLimits,
     active: RwLock<Active>,
+    /// Whether any turn ever had a gate to pass: most nodes have none, and then nobody looks.
+    has_gates: AtomicBool,
     /// Manifests by id, active or not. Few and small.
     manifests: Mutex<HashMap<Cid, Arc<Deployment>>>,
     /// One activation at a time, so that checks and the change are one.
     activating: tokio::sync::Mutex<()>,
+    /// Told of every change of what is active.
+    changed: tokio::sync::Notify,
 }
 
 #[derive(Default)]
 struct Active {
     by_name: HashMap<(Namespace, String), (ActiveDeployment, Arc<Deployment>)>,
     by_type: HashMap<String, HashMap<String, Target>>,
+    /// Of namespaces; none where the node has no limits.
+    gates: HashMap<String, Arc<Gate>>,
 }
 
 impl Deployments {
-    pub(crate) fn new(storage: Storage, modules: Arc<Modules>, clock: Arc<dyn Clock>, audit: Arc<AuditLog>) -> Self {
+    pub(crate) fn new(
+        storage: Storage,
+        modules: Arc<Modules>,
+        outside: Outside,
+        clock: Arc<dyn Clock>,
+        audit: Arc<AuditLog>,
+        turns_of_namespace: TurnLimits,
+    ) -> Self {
         Self {
             storage,
             modules,
+            outside,
             clock,
             audit,
+            turns_of_namespace,
             active: RwLock::default(),
+            has_gates: AtomicBool::new(false),
             manifests: Mutex::default(),
             activating: tokio::sync::Mutex::new(()),
+            changed: tokio::sync::Notify::new(),
         }
     }
 
@@ -145,6 +206,7 @@ impl Deployments {
             name: deployment.name.clone(),
             cid,
             activated_ms: self.clock.now_ms(),
+            by: by.map(str::to_owned),
         };
         self.storage.catalog.activate(active.clone()).await?;
         self.insert(active.clone(), Arc::new(deployment));
@@ -152,7 +214,7 @@ impl Deployments {
     }
 
     /// Keeps a manifest and its modules until it is active.
-    fn hold(&self, deployment: &Deployment) -> Vec<Hold> {
+    pub(crate) fn hold(&self, deployment: &Deployment) -> Vec<Hold> {
         let actors = deployment.actors.values().map(|spec| spec.module);
         let activities = deployment.activities.values().map(|spec| spec.module);
         let names = actors.chain(activities).chain([deployment.cid()]);
@@ -164,7 +226,8 @@ impl Deployments {
         self.manifests.lock().expect("nothing panics under this lock").keys().copied().collect()
     }
 
-    async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {
+    /// Whether it could be activated: its manifest, its modules, its limits, its names.
+    pub(crate) async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {
         if namespace.as_str() == NODE_NAMESPACE {
             return Err(DeployError::Reserved { what: format!("namespace '{namespace}'") });
         }
@@ -178,6 +241,15 @@ impl Deployments {
                 let owner = target.deployment.name.clone();
                 return Err(DeployError::TypeTaken { actor_type: actor_type.clone(), owner });
             }
+        }
+        for (name, spec) in &deployment.activities {
+            if let Some(secret) = spec.secrets.iter().find(|secret| self.outside.secrets.get(secret).is_none()) {
+                let at = format!("activities.{name}.secrets");
+                return Err(DeployError::MissingSecret { at, secret: secret.clone() });
+            }
+        }
+        for (name, schedule) in &deployment.schedules {
+            Calendar::of(schedule).map_err(|problem| DeployError::Schedule { name: name.clone(), problem })?;
         }
         for (at, limits) in deployment.limits() {
             self.modules.sandbox().check_limits(limits).map_err(|problem| DeployError::Limits { at, problem })?;
@@ -211,20 +283,54 @@ impl Deployments {
     fn insert(&self, active: ActiveDeployment, deployment: Arc<Deployment>) {
         let mut state = self.active.write().expect("nothing panics under this lock");
         let key = (active.namespace.clone(), active.name.clone());
-        let types = state.by_type.entry(active.namespace.to_string()).or_default();
-        types.retain(|_, target| target.deployment.name != deployment.name);
+        let Active { by_type, gates, .. } = &mut *state;
+        let namespace = active.namespace.to_string();
+        if let (false, Some(gate)) = (gates.contains_key(&namespace), Gate::new(self.turns_of_namespace)) {
+            gates.insert(namespace.clone(), gate);
+        }
+        let of_namespace = gates.get(&namespace).cloned();
+        let types = by_type.entry(namespace).or_default();
+        let before: HashMap<_, _> = types.extract_if(|_, target| target.deployment.name == deployment.name).collect();
         for (actor_type, spec) in &deployment.actors {
-            let target = Target { cid: active.cid, deployment: deployment.clone(), spec: spec.clone() };
+            let of_type = gate_of(spec, before.get(actor_type));
+            let gates: Vec<_> = of_type.into_iter().chain(of_namespace.clone()).collect();
+            self.has_gates.fetch_or(!gates.is_empty(), Ordering::Relaxed);
+            let target = Target { cid: active.cid, deployment: deployment.clone(), spec: spec.clone(), gates };
             types.insert(actor_type.clone(), target);
         }
         self.manifests.lock().expect("nothing panics under this lock").insert(active.cid, deployment.clone());
         state.by_name.insert(key, (active, deployment));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Completes when something else is active than the last time; for one waiter.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Active deployments of all namespaces, in an order that does not depend on chance.
+    pub(crate) fn all(&self) -> Vec<(ActiveDeployment, Arc<Deployment>)> {
+        let state = self.active.read().expect("nothing panics under this lock");
+        let mut all: Vec<_> = state.by_name.values().cloned().collect();
+        all.sort_by(|(one, _), (other, _)| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        all
+    }
+
+    pub(crate) fn has_gates(&self) -> bool {
+        self.has_gates.load(Ordering::Relaxed)
     }
 
     /// What a new turn of this type runs.
     pub(crate) fn target(&self, namespace: &str, actor_type: &str) -> Option<Target> {
         let state = self.active.read().expect("nothing panics under this lock");
         state.by_type.get(namespace)?.get(actor_type).cloned()
+    }
+
+    /// What a turn is pinned to, for people.
+    pub(crate) fn pinned(&self, actor: &ActorAddress, deployment: Cid, module: Cid) -> Pinned {
+        let target = self.target(actor.namespace(), actor.actor_type());
+        Pinned { deployment, module, is_former: target.is_none_or(|target| target.cid != deployment) }
     }
 
     /// Active deployments of a namespace with their manifests, by name.
@@ -234,6 +340,39 @@ impl Deployments {
             state.by_name.values().filter(|(active, _)| active.namespace == *namespace).cloned().collect();
         list.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
         list
+    }
+
+    /// What was activated under a name, newest first, with the manifests that can still be read.
+    pub(crate) async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<(ActiveDeployment, Option<Arc<Deployment>>)>, StoreError> {
+        let mut history = Vec::new();
+        for former in self.storage.catalog.history(namespace, name, limit).await? {
+            let manifest = self.manifest(former.cid).await.ok();
+            history.push((former, manifest));
+        }
+        Ok(history)
+    }
+
+    /// The deployment that a rollback goes to: `to`, or the one that was active before.
+    pub(crate) async fn former(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        to: Option<Cid>,
+    ) -> Result<Arc<Deployment>, DeployError> {
+        let history = self.storage.catalog.history(namespace, name, DEPLOYMENTS_KEPT_MAX).await?;
+        let active = history.first().ok_or_else(|| DeployError::UnknownName { name: name.to_owned() })?.cid;
+        let is_wanted = |former: &&ActiveDeployment| match to {
+            Some(to) => former.cid == to,
+            None => former.cid != active,
+        };
+        let former = history.iter().find(is_wanted);
+        let former = former.ok_or_else(|| DeployError::NoFormer { name: name.to_owned(), to })?;
+        Ok(self.manifest(former.cid).await?)
     }
 
     /// Actor types of a namespace, for messages about unknown ones.
@@ -256,6 +395,12 @@ impl Deployments {
         self.manifests.lock().expect("nothing panics under this lock").insert(cid, deployment.clone());
         Ok(deployment)
     }
+}
+
+/// The gate of an actor type. While its limits stay the same it stays the same gate, with everybody in it and in line.
+fn gate_of(spec: &ActorSpec, before: Option<&Target>) -> Option<Arc<Gate>> {
+    let kept = before.filter(|before| before.spec.turns == spec.turns).and_then(|before| before.gates.first());
+    kept.filter(|gate| gate.limits() == spec.turns).cloned().or_else(|| Gate::new(spec.turns))
 }
 
 impl Directory for Deployments {

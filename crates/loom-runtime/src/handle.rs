@@ -1,6 +1,7 @@
 //! The runtime's handle: what a server or an embedding program can ask of it.
 
 mod control;
+mod deploy;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,19 +18,22 @@ use loom_types::{
     ActorAddress, Cid, Codec, EncodedEntry, Entry, EntryBody, Marker, MessageId, Namespace, Payload, Resolution,
     SequenceNumber, TurnNumber, TurnResult, limits::PAYLOAD_BYTES_MAX,
 };
+use prometheus_client::registry::Registry;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    AuditError, Clock, DeployError, Metrics, SaltSources, activity,
+    AuditError, BlockingWork, Clock, Metrics, SaltSources, ScheduleView, activity,
     audit::AuditLog,
-    causes,
-    deployments::Deployments,
+    causes, cron,
+    deployments::{Deployments, Target},
     load,
     lookout::Doubts,
+    metrics::NodeFigures,
     modules::Modules,
     shard::{Content, Delivery, Event, Responders, shard_of},
     upkeep::{LetGo, Upkeep},
+    watch::{Watch, Watchers},
 };
 
 pub use control::RedeliverError;
@@ -47,12 +51,19 @@ pub(crate) struct Inner {
     pub(crate) modules: Arc<Modules>,
     pub(crate) metrics: Metrics,
     pub(crate) salts: SaltSources,
+    pub(crate) blocking: BlockingWork,
     pub(crate) doubts: Doubts,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) requests_max: usize,
+    /// Queries that may run at once.
+    pub(crate) queries: Arc<Semaphore>,
+    pub(crate) queries_max: usize,
     pub(crate) upkeep: Upkeep,
+    pub(crate) watchers: Arc<Watchers>,
+    /// One check of a deployment at a time: it takes a processor.
+    pub(crate) checking: tokio::sync::Mutex<()>,
 }
 
 /// How a message is sent.
@@ -141,6 +152,9 @@ pub enum SendError {
     /// Too many requests are in flight on this node.
     #[error("{0} requests are in flight already, the most this node takes (runtime.requests_max)")]
     Busy(usize),
+    /// Too many queries run on this node.
+    #[error("{0} queries run already, the most this node runs at once (runtime.queries_max)")]
+    QueriesBusy(usize),
     /// No message has this id.
     #[error("actor {0} has no message with this id")]
     UnknownMessage(ActorAddress),
@@ -171,7 +185,14 @@ impl From<StoreError> for SendError {
 impl SendError {
     /// Whether sending again, under the same id, may help.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, SendError::Busy(_) | SendError::MailboxFull { .. } | SendError::Store(_) | SendError::Stopping)
+        matches!(
+            self,
+            SendError::Busy(_)
+                | SendError::QueriesBusy(_)
+                | SendError::MailboxFull { .. }
+                | SendError::Store(_)
+                | SendError::Stopping
+        )
     }
 }
 
@@ -210,6 +231,8 @@ pub struct ActorView {
     pub turn: TurnNumber,
     /// The entry with which the unfinished turn began.
     pub open_turn: Option<SequenceNumber>,
+    /// What that turn is pinned to.
+    pub pinned: Option<Pinned>,
     /// What it is doing.
     pub stage: Stage,
     /// Steps of the unfinished turn that have no outcome yet.
@@ -218,6 +241,17 @@ pub struct ActorView {
     pub is_resident: bool,
     /// Promises that somebody outside can resolve.
     pub promises: Vec<PromiseRecord>,
+}
+
+/// What a turn is pinned to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// The deployment.
+    pub deployment: Cid,
+    /// The module that it runs for this type.
+    pub module: Cid,
+    /// New turns of the type run another deployment.
+    pub is_former: bool,
 }
 
 /// What an actor is doing.
@@ -276,28 +310,33 @@ pub(crate) struct LiveView {
     pub(crate) stage: Stage,
     pub(crate) waiting_on: Vec<WaitingOn>,
     pub(crate) is_resident: bool,
+    pub(crate) pinned: Option<Pinned>,
 }
 
 impl Handle {
     /// Sends a message. Returns at once; the ticket tells what becomes of it.
     pub fn send(&self, to: &ActorAddress, body: &str, options: SendOptions) -> Result<Ticket, SendError> {
         let body = check_json(body)?;
-        let deployments = &self.inner.deployments;
-        if deployments.target(to.namespace(), to.actor_type()).is_none() {
-            let namespace: Namespace = to.namespace().parse().expect("part of an address");
-            let known = deployments.actor_types(&namespace).iter().map(ToString::to_string).collect();
-            return Err(SendError::UnknownType {
-                namespace: to.namespace().to_owned(),
-                actor_type: to.actor_type().to_owned(),
-                known,
-            });
-        }
+        self.target(to)?;
         let is_generated = options.id.is_none();
         let id = options.id.unwrap_or_else(|| self.random_id());
         let message = Message::of_client(id.clone(), to.clone(), body.to_owned());
         let content = Content { message, is_generated };
         self.inner.metrics.messages.inc();
         self.deliver(to, id, Some(content), options.until_waiting)
+    }
+
+    /// What a new turn of the actor runs.
+    pub(crate) fn target(&self, actor: &ActorAddress) -> Result<Target, SendError> {
+        let deployments = &self.inner.deployments;
+        deployments.target(actor.namespace(), actor.actor_type()).ok_or_else(|| {
+            let namespace: Namespace = actor.namespace().parse().expect("part of an address");
+            SendError::UnknownType {
+                namespace: actor.namespace().to_owned(),
+                actor_type: actor.actor_type().to_owned(),
+                known: deployments.actor_types(&namespace).iter().map(ToString::to_string).collect(),
+            }
+        })
     }
 
     /// Waits for a message that was sent earlier.
@@ -363,13 +402,19 @@ impl Handle {
             },
             waiting_on: Vec::new(),
             is_resident: false,
+            pinned: None,
         });
+        let pinned = match (live.pinned, record.open_turn) {
+            (None, Some(started)) => self.pinned(address, started).await?,
+            (pinned, _) => pinned,
+        };
         Ok(ActorView {
             address: address.clone(),
             entries: record.next_seq.0,
             head: record.head,
             turn: record.turn,
             open_turn: record.open_turn,
+            pinned,
             stage: live.stage,
             waiting_on: live.waiting_on,
             is_resident: live.is_resident,
@@ -430,6 +475,12 @@ impl Handle {
         Ok(page)
     }
 
+    /// Watches the actor's journal: from now on nothing that is committed goes unnoticed, and what was committed
+    /// before is for [`Handle::journal`] to tell. None if too many watch already.
+    pub fn watch(&self, actor: &ActorAddress) -> Option<Watch> {
+        self.inner.watchers.watch(actor)
+    }
+
     /// Resolves a promise with a value or a failure. Once per token.
     pub async fn resolve(
         &self,
@@ -451,33 +502,9 @@ impl Handle {
         Ok(actor)
     }
 
-    /// Checks and activates a deployment, for a program that embeds the runtime and answers to nobody.
-    pub async fn deploy(&self, namespace: &Namespace, deployment: Deployment) -> Result<ActiveDeployment, DeployError> {
-        self.activate(namespace, deployment, None).await
-    }
-
-    /// The same for somebody, whom the namespace's audit log names before anything changes.
-    pub async fn deploy_by(
-        &self,
-        namespace: &Namespace,
-        deployment: Deployment,
-        by: &str,
-    ) -> Result<ActiveDeployment, DeployError> {
-        self.activate(namespace, deployment, Some(by)).await
-    }
-
-    async fn activate(
-        &self,
-        namespace: &Namespace,
-        deployment: Deployment,
-        by: Option<&str>,
-    ) -> Result<ActiveDeployment, DeployError> {
-        let active = self.inner.deployments.activate(namespace, deployment, by).await?;
-        for shard in &self.inner.shards {
-            // A shard that has stopped reads the deployment when the node starts again.
-            let _ = shard.send(Event::Deployed);
-        }
-        Ok(active)
+    /// What active deployments send at certain times.
+    pub fn schedules(&self, namespace: &Namespace) -> Vec<ScheduleView> {
+        cron::list(&self.inner.deployments, namespace, self.now_ms())
     }
 
     /// Writes into the namespace's audit log what `by` is about to do to it. Durable when it returns; only then may
@@ -532,9 +559,28 @@ impl Handle {
         self.inner.upkeep.round().await
     }
 
+    /// Whether the node can take messages in: commits become durable, and the deployments of earlier are back
+    /// (no handle exists before they are).
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.inner.storage.catalog.probe().await
+    }
+
     /// The runtime's counters.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// Registers every figure of the runtime and of its store.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.inner.metrics.register(registry);
+        let node = NodeFigures {
+            journal: self.inner.storage.journal.clone(),
+            watchers: self.inner.watchers.clone(),
+            requests: self.inner.requests.clone(),
+            requests_max: self.inner.requests_max,
+            engine: self.inner.modules.sandbox().engine().to_owned(),
+        };
+        registry.sub_registry_with_prefix("loom").register_collector(Box::new(node));
     }
 }
 
@@ -552,7 +598,7 @@ pub(crate) fn body_digest(body: &str) -> [u8; 32] {
 }
 
 /// The JSON value in `text`, without white space around it: the guest gets the same bytes however it is replayed.
-fn check_json(text: &str) -> Result<&str, SendError> {
+pub(crate) fn check_json(text: &str) -> Result<&str, SendError> {
     if text.len() > PAYLOAD_BYTES_MAX - 1024 {
         // Room for the envelope around it.
         return Err(SendError::TooLarge { bytes: text.len(), limit: PAYLOAD_BYTES_MAX - 1024 });

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{Clock, OsSalts, SaltSources};
+use crate::{Clock, OsSalts, Outside, SaltSources};
 
 /// What a node takes from the machine it runs on. Cheap to clone.
 #[derive(Clone)]
@@ -16,12 +16,14 @@ pub struct Host {
     pub salts: SaltSources,
     /// Where work is done that takes long.
     pub blocking: BlockingWork,
+    /// What effectful activities reach.
+    pub outside: Outside,
 }
 
 impl Host {
-    /// A real machine, with this clock.
+    /// A real machine, with this clock, whose activities reach nothing outside.
     pub fn real(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, salts: OsSalts::sources(), blocking: BlockingWork::OnThreads }
+        Self { clock, salts: OsSalts::sources(), blocking: BlockingWork::OnThreads, outside: Outside::none() }
     }
 }
 
@@ -32,4 +34,17 @@ pub enum BlockingWork {
     OnThreads,
     /// Right where it is asked for; for a simulation, which has one thread and no tokio.
     InPlace,
+}
+
+impl BlockingWork {
+    /// Does the work. It fails only if it panics.
+    pub(crate) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        match self {
+            BlockingWork::OnThreads => tokio::task::spawn_blocking(work).await,
+            BlockingWork::InPlace => Ok(work()),
+        }
+    }
 }

@@ -23,37 +23,57 @@ mod audit;
 mod causes;
 mod cell;
 mod chain;
+mod check;
 mod clock;
 mod control;
+mod cron;
 mod deployments;
+mod gate;
 mod handle;
 mod host;
 mod load;
 mod lookout;
 mod metrics;
 mod modules;
+mod outside;
+mod query;
+mod replay;
 mod runtime;
 mod salts;
+mod schedule;
 mod settings;
 mod shard;
 mod timers;
+pub mod trace;
 mod upkeep;
+mod watch;
 
 pub use self::{
     audit::{AuditError, NODE_NAMESPACE, address as audit_address},
     causes::causes,
+    check::{
+        CHECK_ACTORS_MAX, CHECK_ENTRIES_MAX, CHECK_OPEN_TURNS_MAX, CHECK_TURNS_MAX, CheckOptions, CheckReport, Checked,
+    },
     clock::{Clock, SystemClock},
     control::ControlError,
+    cron::ScheduleView,
     deployments::{DeployError, Deployments},
     handle::{
-        ActorView, Handle, Journaled, MessageView, ReadError, RedeliverError, ResolvePromiseError, SendError,
+        ActorView, Handle, Journaled, MessageView, Pinned, ReadError, RedeliverError, ResolvePromiseError, SendError,
         SendOptions, Settled, Stage, Ticket, WaitingOn,
     },
     host::{BlockingWork, Host},
     metrics::Metrics,
+    outside::{
+        ExposeSecret, HeaderValue, Http, HttpCall, HttpReply, Outside, SECRET_BYTES_MAX, SECRET_BYTES_MIN,
+        SecretString, Secrets,
+    },
+    query::QueryError,
+    replay::{Agreed, Candidate, Did, Difference, Impossible, RecordedTurn, Replayed, Surroundings, replay, turns},
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},
     settings::Settings,
     upkeep::LetGo,
+    watch::Watch,
 };
 pub(crate) use control::ControlRequest;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use loom_machine::{CorruptTurn, HostFault, Turn};
-use loom_storage::{Arrival, Lane, Position, Storage, StoreError, TimerRecord};
+use loom_storage::{Arrival, Lane, MessageStatus, Position, Storage, StoreError, TimerRecord};
 use loom_types::{ActorAddress, Cid, Entry, FencingToken, Payload, Segment, SequenceNumber, TurnNumber};
 
 use crate::{chain::Chain, deployments::Deployments};
@@ -29,6 +29,8 @@ pub(crate) struct OpenTurn {
     pub(crate) turn: Turn,
     pub(crate) started_seq: SequenceNumber,
     pub(crate) timers: Vec<TimerRecord>,
+    /// What its message was known by when it came; a restart gave the turn another body since.
+    pub(crate) status: Option<MessageStatus>,
     /// Work was going on when the last commit was made.
     pub(crate) needs_worker: bool,
 }
@@ -52,6 +54,7 @@ pub(crate) async fn load(
 ) -> Result<LoadedActor, LoadError> {
     let token = storage.journal.acquire(actor).await?;
     let record = storage.journal.load(actor).await?;
+    // In this order: the message that a cancellation is about came before it, and must not be seen without it.
     let messages = storage.mailbox.arrivals(actor, Lane::Messages, Position(0), ARRIVALS_PAGE).await?;
     let outcomes = storage.mailbox.arrivals(actor, Lane::Outcomes, Position(0), ARRIVALS_PAGE).await?;
     let Some(record) = record else {
@@ -78,7 +81,12 @@ pub(crate) async fn load(
             };
             let deployment = deployments.manifest(deployment).await?;
             let turn = Turn::restore(&entries, &find, deployment, record.state.clone())?;
-            Some(OpenTurn { turn, started_seq, timers: record.timers, needs_worker: record.needs_worker })
+            let message = &turn.opening().message;
+            let status = match message.sender {
+                Some(_) => None,
+                None => storage.mailbox.status(actor, &message.id).await?,
+            };
+            Some(OpenTurn { turn, started_seq, timers: record.timers, status, needs_worker: record.needs_worker })
         }
     };
     let chain = Chain { next_seq: record.next_seq, head: Some(record.head) };
@@ -86,7 +94,8 @@ pub(crate) async fn load(
     Ok(LoadedActor { token, chain, turn, state, is_paused, open, messages, outcomes })
 }
 
-async fn read_turn(
+/// The entries from `from` to the end, and their payloads.
+pub(crate) async fn read_turn(
     storage: &Storage,
     actor: &ActorAddress,
     from: SequenceNumber,

@@ -1,9 +1,13 @@
 //! What the runtime counts. Names follow Prometheus conventions; the server exposes them.
 
+mod node;
+
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+pub(crate) use self::node::NodeFigures;
 
 /// Counters of one runtime. Cheap to update.
 #[derive(Clone, Debug)]
@@ -19,14 +23,21 @@ pub struct Metrics {
     pub commits_failed: Counter,
     pub activities: Counter,
     pub activity_retries: Counter,
+    pub activity_requests: Counter,
+    pub queries: Counter,
+    pub queries_failed: Counter,
     pub replays: Counter,
     pub evictions: Counter,
     pub resident: Gauge,
+    pub turns_in_line: Gauge,
     pub actors_cached: Gauge,
     pub host_faults: Counter,
     pub divergences: Counter,
     pub timers_fired: Counter,
     pub module_loads: Counter,
+    pub module_cache_hits: Counter,
+    pub module_cache_misses: Counter,
+    pub module_evictions: Counter,
     pub module_cache_bytes: Gauge,
 }
 
@@ -45,14 +56,21 @@ impl Default for Metrics {
             commits_failed: Counter::default(),
             activities: Counter::default(),
             activity_retries: Counter::default(),
+            activity_requests: Counter::default(),
+            queries: Counter::default(),
+            queries_failed: Counter::default(),
             replays: Counter::default(),
             evictions: Counter::default(),
             resident: Gauge::default(),
+            turns_in_line: Gauge::default(),
             actors_cached: Gauge::default(),
             host_faults: Counter::default(),
             divergences: Counter::default(),
             timers_fired: Counter::default(),
             module_loads: Counter::default(),
+            module_cache_hits: Counter::default(),
+            module_cache_misses: Counter::default(),
+            module_evictions: Counter::default(),
             module_cache_bytes: Gauge::default(),
         }
     }
@@ -72,14 +90,25 @@ impl Metrics {
         registry.register("commits_failed", "Commits that failed", self.commits_failed.clone());
         registry.register("activities", "Activities run to their end", self.activities.clone());
         registry.register("activity_retries", "Attempts after the first", self.activity_retries.clone());
+        registry.register(
+            "activity_requests",
+            "Requests of activities to other systems",
+            self.activity_requests.clone(),
+        );
+        registry.register("queries", "Queries answered, failed ones included", self.queries.clone());
+        registry.register("queries_failed", "Queries whose guest failed", self.queries_failed.clone());
         registry.register("replays", "Guests replayed from the journal", self.replays.clone());
         registry.register("evictions", "Waiting instances dropped to make room", self.evictions.clone());
         registry.register("resident_instances", "Waiting instances in memory", self.resident.clone());
+        registry.register("turns_in_line", "Actors whose next turn waits for a place", self.turns_in_line.clone());
         registry.register("actors_cached", "Actors in memory", self.actors_cached.clone());
         registry.register("host_faults", "Attempts abandoned for the host's own faults", self.host_faults.clone());
         registry.register("divergences", "Turns stopped because replay diverged", self.divergences.clone());
         registry.register("timers_fired", "Timers fired", self.timers_fired.clone());
         registry.register("module_loads", "Modules loaded into memory", self.module_loads.clone());
+        registry.register("module_cache_hits", "Times a module was in memory", self.module_cache_hits.clone());
+        registry.register("module_cache_misses", "Times a module was not in memory", self.module_cache_misses.clone());
+        registry.register("module_evictions", "Modules dropped to make room", self.module_evictions.clone());
         registry.register("module_cache_bytes", "Compiled code in memory, in bytes", self.module_cache_bytes.clone());
     }
 }

@@ -51,12 +51,19 @@ impl Modules {
 
     /// The module, if it is in memory.
     pub(crate) fn get(&self, cid: &Cid) -> Option<Loaded> {
+        let found = self.find(cid);
+        let counter = if found.is_some() { &self.metrics.module_cache_hits } else { &self.metrics.module_cache_misses };
+        counter.inc();
+        found
+    }
+
+    fn find(&self, cid: &Cid) -> Option<Loaded> {
         self.cache.lock().expect("nothing panics under this lock").modules.get(cid).cloned()
     }
 
     /// The module, loaded and compiled if need be.
     pub(crate) async fn load(&self, cid: Cid) -> Result<Loaded, HostFault> {
-        if let Some(loaded) = self.get(&cid) {
+        if let Some(loaded) = self.find(&cid) {
             return Ok(loaded);
         }
         let once = {
@@ -71,10 +78,7 @@ impl Modules {
     async fn compile(&self, cid: Cid) -> Result<Loaded, HostFault> {
         let bytes = self.blobs.get(cid).await.map_err(|error| unavailable(cid, &error))?;
         let sandbox = self.sandbox.clone();
-        let compiled = match self.blocking {
-            BlockingWork::OnThreads => tokio::task::spawn_blocking(move || sandbox.compile(cid, &bytes)).await,
-            BlockingWork::InPlace => Ok(sandbox.compile(cid, &bytes)),
-        };
+        let compiled = self.blocking.run(move || sandbox.compile(cid, &bytes)).await;
         let loaded = compiled.map_err(|error| HostFault::Host(format!("compiling {cid}: {error}")))??;
         self.metrics.module_loads.inc();
         self.keep(cid, loaded.clone());
@@ -91,6 +95,7 @@ impl Modules {
         while cache.bytes > self.bytes_max && cache.modules.len() > 1 {
             if let Some((_, dropped)) = cache.modules.pop_lru() {
                 cache.bytes -= size(&dropped);
+                self.metrics.module_evictions.inc();
             }
         }
         self.metrics.module_cache_bytes.set(i64::try_from(cache.bytes).unwrap_or(i64::MAX));

@@ -11,13 +11,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Clock, DeployError, Handle, Host, Metrics, Settings,
     audit::AuditLog,
+    cron::CronService,
     deployments::Deployments,
     handle::Inner,
     lookout::{Doubts, Lookout},
     modules::Modules,
     shard::{Context, Shard},
     timers::{Alarm, TimerService},
+    trace::Traces,
     upkeep::Upkeep,
+    watch::Watchers,
 };
 
 /// Why a runtime could not start.
@@ -58,26 +61,32 @@ impl Assembly {
         let metrics = Metrics::default();
         let (blobs, cache_bytes) = (storage.blobs.clone(), settings.module_cache_bytes);
         let modules = Arc::new(Modules::new(sandbox, blobs, host.blocking, cache_bytes, metrics.clone()));
-        let clock = host.clock.clone();
+        let (clock, outside) = (host.clock.clone(), host.outside.clone());
         let audit = Arc::new(AuditLog::new(storage.clone(), clock.clone()));
-        let deployments = Arc::new(Deployments::new(storage.clone(), modules.clone(), clock.clone(), audit.clone()));
+        let turns = settings.turns_of_namespace();
+        let deployments =
+            Arc::new(Deployments::new(storage.clone(), modules.clone(), outside, clock.clone(), audit.clone(), turns));
         deployments.restore().await?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
         let (alarm, doubts) = (Alarm::default(), Doubts::default());
-        let requests_max = settings.requests_max;
+        let (requests_max, queries_max) = (settings.requests_max, settings.queries_max);
         let upkeep = Upkeep::new(&settings, stored, deployments.clone(), host.clock.clone());
+        let watchers = Arc::new(Watchers::default());
         let context = Arc::new(Context {
             settings,
             storage: storage.clone(),
             deployments: deployments.clone(),
             modules: modules.clone(),
+            outside: host.outside,
             clock: host.clock.clone(),
             salts: host.salts.clone(),
             metrics: metrics.clone(),
             shards: senders.clone(),
             alarm: alarm.clone(),
             doubts: doubts.clone(),
+            traces: Traces::default(),
+            watchers: watchers.clone(),
         });
         let shard = |events| Shard::new(context.clone(), events).run(stop.clone()).boxed();
         let shards = receivers.into_iter().map(shard).collect();
@@ -93,25 +102,36 @@ impl Assembly {
         let (storage_again, shards_again) = (storage.clone(), senders.clone());
         let lookout =
             Lookout { storage: storage_again, clock: host.clock, shards: shards_again, doubts: doubts.clone() };
-        let services =
-            vec![timers.run(stop.clone()).boxed(), lookout.run(stop.clone()).boxed(), upkeep.clone().run(stop).boxed()];
+        let cron_clock = clock.clone();
         let requests = Arc::new(Semaphore::new(requests_max));
-        let salts = host.salts;
         let inner = Inner {
             shards: senders,
             storage,
-            deployments,
+            deployments: deployments.clone(),
             modules,
             metrics,
-            salts,
+            salts: host.salts,
+            blocking: host.blocking,
             doubts,
             clock,
             audit,
             requests,
             requests_max,
-            upkeep,
+            queries: Arc::new(Semaphore::new(queries_max)),
+            queries_max,
+            upkeep: upkeep.clone(),
+            watchers,
+            checking: tokio::sync::Mutex::new(()),
         };
-        Ok(Self { handle: Handle { inner: Arc::new(inner) }, shards, services })
+        let handle = Handle { inner: Arc::new(inner) };
+        let cron = CronService::new(handle.clone(), deployments, cron_clock);
+        let services = vec![
+            timers.run(stop.clone()).boxed(),
+            lookout.run(stop.clone()).boxed(),
+            upkeep.run(stop.clone()).boxed(),
+            cron.run(stop).boxed(),
+        ];
+        Ok(Self { handle, shards, services })
     }
 }
 
@@ -124,15 +144,25 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Starts shards and timers, and goes on with what was unfinished.
+    /// Starts a node whose activities reach nothing outside.
     pub async fn start(
         settings: Settings,
         storage: Storage,
         sandbox: Arc<dyn Sandbox>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        Self::start_on(settings, storage, sandbox, Host::real(clock)).await
+    }
+
+    /// Starts shards and timers, and goes on with what was unfinished.
+    pub async fn start_on(
+        settings: Settings,
+        storage: Storage,
+        sandbox: Arc<dyn Sandbox>,
+        host: Host,
+    ) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
-        let assembly = Assembly::new(settings, storage, sandbox, Host::real(clock), stop.clone()).await?;
+        let assembly = Assembly::new(settings, storage, sandbox, host, stop.clone()).await?;
         let mut shards = Vec::new();
         for (n, shard) in assembly.shards.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -155,6 +185,7 @@ impl Runtime {
     /// Stops: lets commits under way become durable, drops everything else, which the next start takes up again.
     pub async fn shutdown(self) {
         self.stop.cancel();
+        self.handle.inner.watchers.close();
         self.tasks.wait().await;
         let join = move || {
             for shard in self.shards {

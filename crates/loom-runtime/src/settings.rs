@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use loom_machine::TurnLimits;
+
 /// How a node runs its actors.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -20,6 +22,12 @@ pub struct Settings {
     pub module_cache_bytes: u64,
     /// Client requests that may be in flight at once (`runtime.requests_max`).
     pub requests_max: usize,
+    /// Queries that may run at once, on threads of their own (`runtime.queries_max`).
+    pub queries_max: usize,
+    /// Turns of one namespace under way at once; 0 for no limit (`runtime.namespace_turns_max`).
+    pub namespace_turns_max: u32,
+    /// Turns of one namespace that begin in a second; 0 for no limit (`runtime.namespace_turns_per_second`).
+    pub namespace_turns_per_second: u32,
     /// Wait after the first host fault; doubles up to `fault_backoff_max` (`runtime.fault_backoff_min`).
     pub fault_backoff_min: Duration,
     /// Longest wait after a host fault (`runtime.fault_backoff_max`).
@@ -36,6 +44,17 @@ pub struct Settings {
     pub blobs_kept: Option<Duration>,
 }
 
+impl Settings {
+    /// What bounds the turns of each namespace.
+    pub(crate) fn turns_of_namespace(&self) -> TurnLimits {
+        let some = |limit: u32| (limit > 0).then_some(limit);
+        TurnLimits {
+            concurrency_max: some(self.namespace_turns_max),
+            rate_per_second: some(self.namespace_turns_per_second),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -46,6 +65,9 @@ impl Default for Settings {
             actors_cached_max: 10_000,
             module_cache_bytes: 256 * 1024 * 1024,
             requests_max: 10_000,
+            queries_max: 64,
+            namespace_turns_max: 0,
+            namespace_turns_per_second: 0,
             fault_backoff_min: Duration::from_millis(50),
             fault_backoff_max: Duration::from_secs(10),
             upkeep_interval: Duration::from_secs(3600),

@@ -29,14 +29,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Clock, ControlError, ControlRequest, Metrics, SaltSources, SendError, Settings, Settled,
-    activity::{ActivityRun, Attempted, Job, Sliced},
+    activity::{ActivityRun, Attempted, Job, Sliced, Tools, Waited},
     cell::Cell,
     deployments::Deployments,
+    gate::Place,
     handle::LiveView,
     load::{LoadError, LoadedActor},
     lookout::Doubts,
     modules::Modules,
+    outside::Outside,
     timers::Alarm,
+    trace::{self, TraceContext, Traces},
+    watch::Watchers,
 };
 
 /// How often waiting guests are looked at for having waited too long.
@@ -99,6 +103,8 @@ pub(crate) struct Responders {
     pub(crate) until_waiting: bool,
     /// Held until the message is durable: it bounds what is in flight.
     permit: Option<OwnedSemaphorePermit>,
+    /// The trace of the request.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Responders {
@@ -108,7 +114,13 @@ impl Responders {
         until_waiting: bool,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { accepted: Some(accepted), settled: Some(settled), until_waiting, permit: Some(permit) }
+        Self {
+            accepted: Some(accepted),
+            settled: Some(settled),
+            until_waiting,
+            permit: Some(permit),
+            trace: trace::current(),
+        }
     }
 
     // Whoever asked may be gone, so that telling fails is nobody's fault.
@@ -155,6 +167,7 @@ pub(crate) enum Event {
     RunActivity(Box<Job>),
     ActivityDone { job: Box<Job>, attempted: Attempted },
     ActivityModule { run: Box<ActivityRun>, loaded: Result<(), HostFault> },
+    ActivityWaited { run: Box<ActivityRun>, waited: Waited },
     Cell { actor: ActorAddress, generation: u64, result: CellResult },
 }
 
@@ -169,6 +182,7 @@ pub(crate) enum CellResult {
     Task { turn: TurnNumber, result: Result<Result<String, Failure>, HostFault> },
     Retry,
     RetryActivity { step: StepRef, attempt: u32 },
+    Place(Place),
     Result { responders: Box<Responders>, turn: TurnNumber, result: Result<Result<String, Failure>, StoreError> },
 }
 
@@ -178,12 +192,15 @@ pub(crate) struct Context {
     pub(crate) storage: Storage,
     pub(crate) deployments: Arc<Deployments>,
     pub(crate) modules: Arc<Modules>,
+    pub(crate) outside: Outside,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) salts: SaltSources,
     pub(crate) metrics: Metrics,
     pub(crate) shards: Vec<UnboundedSender<Event>>,
     pub(crate) alarm: Alarm,
     pub(crate) doubts: Doubts,
+    pub(crate) traces: Traces,
+    pub(crate) watchers: Arc<Watchers>,
 }
 
 impl Context {
@@ -316,15 +333,27 @@ impl Shard {
                 None => break,
             }
         }
-        if let Some(mut run) = self.activities.pop_front() {
-            match run.slice(&self.io.context.modules) {
-                Sliced::More => self.activities.push_back(run),
-                Sliced::NeedsModule => self.load_activity(run),
-                Sliced::Done(attempted) => self.finish_activity(run, attempted),
-            }
+        if let Some(run) = self.activities.pop_front() {
+            self.run_activity(run);
         }
         if let Some(actor) = self.io.runnable.pop_front() {
             self.with_cell(&actor, |cell, io| cell.run(io));
+        }
+    }
+
+    fn run_activity(&mut self, mut run: ActivityRun) {
+        let context = &self.io.context;
+        let tools = Tools { modules: &context.modules, outside: &context.outside, clock: &*context.clock };
+        match run.slice(&tools) {
+            Sliced::More => self.activities.push_back(run),
+            Sliced::NeedsModule => self.load_activity(run),
+            Sliced::Done(attempted) => self.finish_activity(run, attempted),
+            Sliced::Cancelled => {}
+            Sliced::Waits(answer) => {
+                context.metrics.activity_requests.inc();
+                let run = Box::new(run);
+                self.io.later(async move { Event::ActivityWaited { waited: answer.await, run } });
+            }
         }
     }
 
@@ -338,6 +367,9 @@ impl Shard {
 
     fn finish_activity(&mut self, run: ActivityRun, attempted: Attempted) {
         self.io.context.metrics.activities.inc();
+        if !matches!(attempted, Ok(Ok(_))) {
+            trace::failed(&run.job.span);
+        }
         let owner = run.job.address.clone();
         self.io.context.tell(&owner, Event::ActivityDone { job: Box::new(run.job), attempted });
     }
@@ -368,13 +400,25 @@ impl Shard {
                 }
             }
             Event::Inspect(actor, sender) => {
-                let view = self.cells.get(&actor).and_then(Cell::view);
+                let deployments = &self.io.context.deployments;
+                let view = self.cells.get(&actor).and_then(|cell| cell.view(deployments));
                 let _ = sender.send(view);
             }
             Event::RunActivity(job) => self.activities.push_back(ActivityRun::new(*job)),
             Event::ActivityModule { run, loaded } => match loaded {
                 Ok(()) => self.activities.push_back(*run),
                 Err(fault) => self.finish_activity(*run, Err(fault)),
+            },
+            Event::ActivityWaited { mut run, waited } => match waited {
+                Waited::Cancelled => {}
+                Waited::Overdue => {
+                    let failure = run.overdue();
+                    self.finish_activity(*run, Ok(Err(failure)));
+                }
+                Waited::Answer(answer) => {
+                    run.answered(answer);
+                    self.activities.push_back(*run);
+                }
             },
             Event::ActivityDone { job, attempted } => {
                 let actor = job.address.clone();
@@ -442,7 +486,8 @@ impl Shard {
     fn remove(&mut self, actor: &ActorAddress) {
         self.idle.pop(actor);
         self.io.resident.pop(actor);
-        if self.cells.remove(actor).is_some() {
+        if let Some(cell) = self.cells.remove(actor) {
+            cell.leave_trace(&self.io.context.traces);
             self.io.context.metrics.actors_cached.dec();
         }
     }

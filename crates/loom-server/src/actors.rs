@@ -13,10 +13,12 @@ use loom_storage::PromiseRecord;
 use loom_types::{ActorAddress, Cid, EntryBody, Payload, Resolution, SequenceNumber, TurnResult};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
+use utoipa::IntoParams;
 
 use crate::{
     auth::{Caller, Tenant},
     extract::{Actor, JsonText, Query, message_id},
+    openapi::{ActorPath, IdempotencyHeader, MessagePath},
     problem::Problem,
     serve::App,
     wait::Wait,
@@ -27,6 +29,19 @@ use crate::{
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1000;
 
+/// Send a message to an actor
+///
+/// Durable when the answer comes. With `wait` the answer is the reply if it comes in time. Sending again under the
+/// same `Idempotency-Key` is safe.
+#[utoipa::path(post, path = "/v1/actors/{type}/{key}/messages", operation_id = "sendMessage", tag = "actors",
+    params(ActorPath, Wait, IdempotencyHeader),
+    request_body(content = serde_json::Value, content_type = "application/json", description = "The message: any JSON",
+        example = json!({"type": "status"})),
+    responses(
+        (status = 200, description = "The reply", content_type = "application/json", body = serde_json::Value,
+            headers(("loom-message-id" = String, description = "The message's id"), ("loom-turn" = u64, description = "The turn that made it"))),
+        (status = 202, description = "Durable, and not answered yet", body = wire::Accepted),
+    ))]
 pub(crate) async fn send(
     State(app): State<App>,
     Actor(actor): Actor,
@@ -44,6 +59,14 @@ pub(crate) async fn send(
     answer(ticket, duration).await
 }
 
+/// Ask for the reply to a message that was sent earlier
+#[utoipa::path(get, path = "/v1/actors/{type}/{key}/messages/{id}", operation_id = "followMessage", tag = "actors",
+    params(MessagePath, Wait),
+    responses(
+        (status = 200, description = "The reply", content_type = "application/json", body = serde_json::Value,
+            headers(("loom-message-id" = String, description = "The message's id"), ("loom-turn" = u64, description = "The turn that made it"))),
+        (status = 202, description = "Durable, and not answered yet", body = wire::Accepted),
+    ))]
 pub(crate) async fn follow(
     State(app): State<App>,
     Actor(actor): Actor,
@@ -86,17 +109,25 @@ async fn answer(mut ticket: Ticket, wait: Option<Duration>) -> Result<Response, 
 }
 
 /// Query of lists.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct List {
+    /// Only actors of this type
     #[serde(default, rename = "type")]
     actor_type: Option<String>,
+    /// `next` of the page before
     #[serde(default)]
+    #[param(pattern = "^[a-z][a-z0-9-]{0,63}/[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,199}$")]
     after: Option<String>,
+    /// At most this many; cut to 1,000
     #[serde(default)]
     limit: Option<usize>,
 }
 
+/// List actors
+#[utoipa::path(get, path = "/v1/actors", operation_id = "listActors", tag = "actors", params(List),
+    responses((status = 200, description = "A page", body = wire::Page<wire::ActorSummary>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Tenant(namespace): Tenant,
@@ -124,6 +155,9 @@ pub(crate) async fn list(
     Ok(axum::Json(wire::Page { items: items.collect(), next }))
 }
 
+/// Show one actor
+#[utoipa::path(get, path = "/v1/actors/{type}/{key}", operation_id = "showActor", tag = "actors", params(ActorPath),
+    responses((status = 200, description = "What it is doing", body = wire::Actor)))]
 pub(crate) async fn show(
     State(app): State<App>,
     caller: Caller,
@@ -153,6 +187,9 @@ fn to_wire(view: ActorView) -> wire::Actor {
         detail,
         turns: view.turn.0,
         open_turn_entry: view.open_turn.map(|entry| entry.0),
+        deployment: view.pinned.map(|pinned| pinned.deployment.to_string()),
+        module: view.pinned.map(|pinned| pinned.module.to_string()),
+        former_deployment: view.pinned.is_some_and(|pinned| pinned.is_former),
         entries: view.entries,
         head: view.head.to_string(),
         resident: view.is_resident,
@@ -171,20 +208,74 @@ pub(crate) fn promise(record: PromiseRecord) -> wire::Promise {
     }
 }
 
+/// Read an actor's committed state
+#[utoipa::path(get, path = "/v1/actors/{type}/{key}/state", operation_id = "readState", tag = "actors",
+    params(ActorPath),
+    responses((status = 200, description = "The state; null if it has none", content_type = "application/json",
+        body = serde_json::Value)))]
 pub(crate) async fn state(State(app): State<App>, Actor(actor): Actor) -> Result<Response, Problem> {
     let state = app.handle.state(&actor).await?;
     let body = state.unwrap_or_else(|| "null".to_owned());
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Query of journals.
-#[derive(Debug, Deserialize)]
+/// Query of queries that have no body.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Start {
+pub(crate) struct Input {
+    /// JSON text; `null` without
     #[serde(default)]
-    from: u64,
+    input: Option<String>,
 }
 
+/// Ask an actor's committed state, with a short input
+#[utoipa::path(get, path = "/v1/actors/{type}/{key}/query", operation_id = "queryActorByUrl", tag = "actors",
+    params(ActorPath, Input),
+    responses((status = 200, description = "What the module's `query` returned", body = serde_json::Value)))]
+pub(crate) async fn query_of_url(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    Query(Input { input }): Query<Input>,
+) -> Result<Response, Problem> {
+    queried(&app.handle, &actor, input.as_deref().unwrap_or("null")).await
+}
+
+/// Ask an actor's committed state
+///
+/// Runs the `query` of the actor's module on its committed state, beside its turns. Nothing changes.
+#[utoipa::path(post, path = "/v1/actors/{type}/{key}/query", operation_id = "queryActor", tag = "actors",
+    params(ActorPath),
+    request_body(content = serde_json::Value, content_type = "application/json", example = json!({"what": "total"})),
+    responses((status = 200, description = "What the module's `query` returned", body = serde_json::Value)))]
+pub(crate) async fn query(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    JsonText(input): JsonText,
+) -> Result<Response, Problem> {
+    queried(&app.handle, &actor, &input).await
+}
+
+async fn queried(handle: &Handle, actor: &ActorAddress, input: &str) -> Result<Response, Problem> {
+    let output = handle.query(actor, input).await?;
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], output).into_response())
+}
+
+/// Query of journals and event streams.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Start {
+    /// Sequence number of the first entry
+    #[serde(default)]
+    #[param(required = false, value_type = usize)]
+    pub(crate) from: u64,
+}
+
+/// Read a page of an actor's journal
+#[utoipa::path(get, path = "/v1/actors/{type}/{key}/journal", operation_id = "readJournal", tag = "actors",
+    params(ActorPath, Start),
+    responses((status = 200, description = "Entries with their payloads; empty at the end", body = Vec<wire::Entry>)))]
 pub(crate) async fn journal(
     State(app): State<App>,
     caller: Caller,

@@ -9,6 +9,7 @@ use loom_types::{ActorAddress, Cid, SequenceNumber, TurnNumber};
 use crate::{
     auth::Caller,
     extract::{self, Actor, Json},
+    openapi::ActorPath,
     problem::Problem,
     serve::App,
 };
@@ -27,6 +28,13 @@ enum Control {
     Purge,
 }
 
+/// Control an actor
+///
+/// Each is an entry of the actor's journal, and in the audit log, before it is answered.
+#[utoipa::path(post, path = "/v1/actors/{type}/{key}/control", operation_id = "controlActor", tag = "actors",
+    params(ActorPath),
+    request_body(content = wire::Control, content_type = "application/json", example = json!({"what": "pause"})),
+    responses((status = 200, description = "It was done, durably", body = wire::Controlled)))]
 pub(crate) async fn control(
     State(app): State<App>,
     caller: Caller,

@@ -22,15 +22,23 @@ use crate::{
 const PAGE: usize = 100;
 
 /// Query of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct List {
+    /// Only those of this actor, `type/key`
     #[serde(default)]
     actor: Option<String>,
+    /// Go on after this one: `next` of the page before
     #[serde(default)]
     after: Option<u64>,
 }
 
+/// List dead letters
+///
+/// Messages that could not be handled and that nobody waits for.
+#[utoipa::path(get, path = "/v1/dead-letters", operation_id = "listDeadLetters", tag = "actors", params(List),
+    responses((status = 200, description = "A page", body = wire::Page<wire::DeadLetter>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Tenant(namespace): Tenant,
@@ -44,6 +52,11 @@ pub(crate) async fn list(
     Ok(axum::Json(wire::Page { items: letters.into_iter().map(to_wire).collect(), next }))
 }
 
+/// Send a dead letter again
+#[utoipa::path(post, path = "/v1/dead-letters/{id}", operation_id = "redeliverDeadLetter", tag = "actors",
+    params(("id" = u64, Path, description = "Its number in the list")),
+    request_body(content = wire::Redelivery, content_type = "application/json", example = json!({})),
+    responses((status = 202, description = "The message is durable under a new id", body = wire::Accepted)))]
 pub(crate) async fn redeliver(
     State(app): State<App>,
     caller: Caller,
@@ -57,6 +70,10 @@ pub(crate) async fn redeliver(
     Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
 }
 
+/// Drop a dead letter
+#[utoipa::path(delete, path = "/v1/dead-letters/{id}", operation_id = "forgetDeadLetter", tag = "actors",
+    params(("id" = u64, Path, description = "Its number in the list")),
+    responses((status = 204, description = "It is gone")))]
 pub(crate) async fn forget(
     State(app): State<App>,
     caller: Caller,

@@ -6,9 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
-use loom_machine::Failure;
+use loom_machine::{Failure, HostFault};
 use loom_runtime::{
-    AuditError, ControlError, DeployError, ReadError, RedeliverError, ResolvePromiseError, SendError, causes,
+    AuditError, ControlError, DeployError, QueryError, ReadError, RedeliverError, ResolvePromiseError, SendError,
+    causes,
 };
 use loom_storage::{BlobError, ResolveError, StoreError};
 
@@ -37,14 +38,19 @@ impl Problem {
     }
 
     pub(crate) fn turn_failed(failure: Failure) -> Self {
+        Self::failed("turn-failed", failure)
+    }
+
+    fn failed(code: &'static str, failure: Failure) -> Self {
         let Failure { kind, message, retryable, backtrace } = failure;
         let detail = format!("{kind}: {message}");
         let failure = Some(TurnFailure { kind, message, retryable, backtrace });
-        Self { failure, ..Self::new("turn-failed", detail) }
+        Self { failure, ..Self::new(code, detail) }
     }
 
-    fn status_and_title(&self) -> (StatusCode, &'static str) {
-        match self.code {
+    /// What every occurrence of a code has in common.
+    pub(crate) fn status_and_title(code: &str) -> (StatusCode, &'static str) {
+        match code {
             "invalid-json" => (StatusCode::BAD_REQUEST, "The body is not JSON"),
             "invalid-address" => (StatusCode::BAD_REQUEST, "The address is not valid"),
             "invalid-request" => (StatusCode::BAD_REQUEST, "The request is not valid"),
@@ -52,6 +58,7 @@ impl Problem {
             "unauthenticated" => (StatusCode::UNAUTHORIZED, "The request needs a token"),
             "forbidden" => (StatusCode::FORBIDDEN, "The token may not do this"),
             "unknown-route" => (StatusCode::NOT_FOUND, "There is no such resource"),
+            "method-not-allowed" => (StatusCode::METHOD_NOT_ALLOWED, "The resource does not do this"),
             "unknown-actor-type" => (StatusCode::NOT_FOUND, "No deployment runs this actor type"),
             "unknown-actor" => (StatusCode::NOT_FOUND, "There is no such actor"),
             "unknown-message" => (StatusCode::NOT_FOUND, "There is no such message"),
@@ -59,6 +66,7 @@ impl Problem {
             "unknown-blob" => (StatusCode::NOT_FOUND, "There is no such blob"),
             "unknown-turn" => (StatusCode::NOT_FOUND, "There is no such turn, or it has not ended"),
             "unknown-dead-letter" => (StatusCode::NOT_FOUND, "There is no such dead letter"),
+            "unknown-deployment" => (StatusCode::NOT_FOUND, "There is no such deployment"),
             "unknown-token" => (StatusCode::NOT_FOUND, "There is no such token"),
             "request-timeout" => (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive"),
             "turn-open" => (StatusCode::CONFLICT, "The actor is in the middle of a turn"),
@@ -78,10 +86,13 @@ impl Problem {
             "invalid-deployment" => (StatusCode::UNPROCESSABLE_ENTITY, "The deployment's manifest cannot work"),
             "missing-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module was not uploaded"),
             "unusable-module" => (StatusCode::UNPROCESSABLE_ENTITY, "A module cannot run"),
+            "missing-secret" => (StatusCode::UNPROCESSABLE_ENTITY, "A secret is not there"),
             "invalid-reset" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn cannot be reset like this"),
             "unreadable-dead-letter" => (StatusCode::UNPROCESSABLE_ENTITY, "The dead letter cannot be read"),
             "tokens-full" => (StatusCode::UNPROCESSABLE_ENTITY, "The node keeps no more tokens"),
             "limits-too-high" => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is more than this node gives"),
+            "no-query-export" => (StatusCode::UNPROCESSABLE_ENTITY, "The module answers no queries"),
+            "query-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The query failed"),
             "turn-failed" => (StatusCode::UNPROCESSABLE_ENTITY, "The turn failed"),
             "payload-erased" => (StatusCode::GONE, "The value was erased"),
             "mailbox-full" => (StatusCode::TOO_MANY_REQUESTS, "Too many messages wait for this actor"),
@@ -96,7 +107,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, title) = self.status_and_title();
+        let (status, title) = Self::status_and_title(self.code);
         if status.is_server_error() {
             tracing::warn!(code = self.code, detail = %self.detail, "request failed");
         }
@@ -128,6 +139,11 @@ pub(crate) async fn unknown_route(method: axum::http::Method, uri: axum::http::U
     Problem::new("unknown-route", format!("{method} {} is not part of the interface", uri.path()))
 }
 
+/// A method that its route does not have; axum adds those it has.
+pub(crate) async fn method_not_allowed(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+    Problem::new("method-not-allowed", format!("{method} is not something that {} does", uri.path()))
+}
+
 impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         let detail = error.to_string();
@@ -143,7 +159,7 @@ impl From<SendError> for Problem {
             SendError::TooLarge { .. } => Self::new("body-too-large", detail),
             SendError::IdReused(_) => Self::new("idempotency-key-reused", detail),
             SendError::MailboxFull { .. } => Self::new("mailbox-full", detail),
-            SendError::Busy(_) => Self::new("node-busy", detail),
+            SendError::Busy(_) | SendError::QueriesBusy(_) => Self::new("node-busy", detail),
             SendError::UnknownMessage(_) => Self::new("unknown-message", detail),
             SendError::Store(_) => {
                 Self::new("store-unavailable", detail).hint("send again under the same Idempotency-Key")
@@ -171,6 +187,23 @@ impl From<ReadError> for Problem {
         match error {
             ReadError::UnknownActor(_) => Self::new("unknown-actor", error.to_string()),
             ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            QueryError::Refused(error) => error.into(),
+            QueryError::UnknownActor(_) => Self::new("unknown-actor", detail),
+            QueryError::NoQueryExport(_) => {
+                Self::new("no-query-export", detail).hint("export 'query', or read the state itself: GET …/state")
+            }
+            QueryError::Failed(failure) => Self::failed("query-failed", failure),
+            QueryError::Store(error) => error.into(),
+            QueryError::Host(HostFault::PoolFull { .. }) => Self::new("node-busy", detail),
+            QueryError::Host(_) => Self::new("internal", detail),
         }
     }
 }
@@ -261,8 +294,11 @@ impl From<DeployError> for Problem {
             DeployError::MissingModule { .. } => Self::new("missing-module", detail),
             DeployError::UnusableModule { .. } => Self::new("unusable-module", detail),
             DeployError::Limits { .. } => Self::new("limits-too-high", detail),
+            DeployError::MissingSecret { .. } => Self::new("missing-secret", detail)
+                .hint("start the node with it: LOOM_SECRET_NAME in its environment, or a file in --secrets DIR"),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
-            DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
+            DeployError::Schedule { .. } | DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
+            DeployError::UnknownName { .. } | DeployError::NoFormer { .. } => Self::new("unknown-deployment", detail),
             DeployError::Audit(error) => error.into(),
             DeployError::Store(error) => error.into(),
             DeployError::Blob(error) => error.into(),

@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use loom_client as wire;
 use loom_machine::Failure;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::{
     actors,
@@ -17,13 +18,18 @@ use crate::{
 const PAGE: usize = 100;
 
 /// Query of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct List {
+    /// `next` of the page before
     #[serde(default)]
     after: Option<String>,
 }
 
+/// List promises that nobody has settled
+#[utoipa::path(get, path = "/v1/promises", operation_id = "listPromises", tag = "promises", params(List),
+    responses((status = 200, description = "A page", body = wire::Page<wire::Promise>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Tenant(namespace): Tenant,
@@ -34,7 +40,14 @@ pub(crate) async fn list(
     Ok(axum::Json(wire::Page { items: promises.into_iter().map(actors::promise).collect(), next }))
 }
 
+/// Settle a promise
+///
 /// Whoever has the token may: it is 160 random bits, made for this, and good for once.
+#[utoipa::path(post, path = "/v1/promises/{token}", operation_id = "settlePromise", tag = "promises",
+    params(("token" = String, Path, description = "Whoever has it may settle the promise")),
+    request_body(content = wire::Settlement, content_type = "application/json",
+        example = json!({"ok": {"decision": "approve"}})),
+    responses((status = 200, description = "Whose promise it was", body = wire::Settled)))]
 pub(crate) async fn settle(
     State(app): State<App>,
     Path(token): Path<String>,

@@ -20,9 +20,12 @@ use crate::{
     access::{Access, Role},
     actors,
     auth::{Auth, Guard, guard},
-    blobs, connections, controls, dead_letters, deployments,
+    blobs, connections, controls, dead_letters, deployments, events,
     host::only_for_this_machine,
-    problem, promises,
+    observe::{HttpMetrics, observe},
+    openapi,
+    problem::{self, Problem},
+    promises, schedules,
     settings::Settings,
     tls::Tls,
     token_routes as tokens,
@@ -66,12 +69,17 @@ fn routes(settings: &Settings) -> Vec<Route> {
         get("/v1/actors/{type}/{key}", Namespace(Read), actors::show),
         get("/v1/actors/{type}/{key}/state", Namespace(Read), actors::state),
         get("/v1/actors/{type}/{key}/journal", Namespace(Read), actors::journal),
+        get("/v1/actors/{type}/{key}/events", Namespace(Read), events::events),
+        // A query is a function of the state, which readers see anyway; its fuel and how many run at once are bounded.
+        get("/v1/actors/{type}/{key}/query", Namespace(Read), actors::query_of_url),
+        post("/v1/actors/{type}/{key}/query", Namespace(Read), actors::query),
         get("/v1/actors/{type}/{key}/messages/{id}", Namespace(Invoke), actors::follow),
         post("/v1/actors/{type}/{key}/messages", Namespace(Invoke), actors::send),
         post("/v1/actors/{type}/{key}/control", Namespace(Admin), controls::control),
         get("/v1/dead-letters", Namespace(Read), dead_letters::list),
         post("/v1/dead-letters/{id}", Namespace(Admin), dead_letters::redeliver),
         delete("/v1/dead-letters/{id}", Namespace(Admin), dead_letters::forget),
+        get("/v1/schedules", Namespace(Read), schedules::list),
         get("/v1/promises", Namespace(Invoke), promises::list),
         // The token in the path is the right to settle this promise and nothing else.
         post("/v1/promises/{token}", Public, promises::settle),
@@ -82,12 +90,15 @@ fn routes(settings: &Settings) -> Vec<Route> {
         post("/v1/blobs/gc", Node(Admin), blobs::collect),
         get("/v1/deployments", Namespace(Read), deployments::list),
         post("/v1/deployments", Namespace(Deploy), deployments::deploy),
+        post("/v1/deployments/check", Namespace(Deploy), deployments::check),
+        post("/v1/deployments/{name}/rollback", Namespace(Deploy), deployments::rollback),
         get("/v1/tokens", Namespace(Admin), tokens::list),
         post("/v1/tokens", Namespace(Admin), tokens::create),
         delete("/v1/tokens/{name}", Namespace(Admin), tokens::revoke),
         get("/metrics", Node(Read), metrics),
-        get("/healthz", Public, async || "ok\n"),
+        get("/healthz", Public, healthy),
         get("/readyz", Public, ready),
+        get("/openapi.json", Public, openapi::read),
     ]
 }
 
@@ -120,7 +131,8 @@ impl Route {
 /// bounds of connections are those of [`serve`] alone.
 pub fn router(handle: Handle, auth: Auth, settings: &Settings) -> Router {
     let mut registry = Registry::default();
-    handle.metrics().register(&mut registry);
+    handle.register_metrics(&mut registry);
+    let http = HttpMetrics::register(&mut registry);
     let auth = Arc::new(auth);
     let app = App { handle, auth: auth.clone(), registry: Arc::new(registry) };
     let mut router = Router::new();
@@ -130,10 +142,11 @@ pub fn router(handle: Handle, auth: Auth, settings: &Settings) -> Router {
     }
     router
         .fallback(problem::unknown_route)
-        .method_not_allowed_fallback(problem::unknown_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(settings.body_bytes_max))
         .layer(Extension(crate::extract::BodyTimeout(settings.body_timeout)))
         .layer(from_fn_with_state(auth, only_for_this_machine))
+        .layer(from_fn_with_state(http, observe))
         .with_state(app)
 }
 
@@ -144,15 +157,32 @@ pub async fn serve(components: Components, listener: TcpListener, stop: Cancella
     connections::run(router, &settings, tls, listener, stop).await;
 }
 
-/// Ready when the store answers.
-async fn ready(State(app): State<App>) -> impl IntoResponse {
-    match app.handle.actors(&loom_types::Namespace::default(), None, None, 1).await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
-    }
+/// Say that the process is there
+///
+/// Nothing is asked of anybody else: a node that answers need not be restarted.
+#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "node",
+    responses((status = 200, description = "It is", content_type = "text/plain", body = String)))]
+pub(crate) async fn healthy() -> &'static str {
+    "ok\n"
 }
 
-async fn metrics(State(app): State<App>) -> impl IntoResponse {
+/// Say whether messages can be taken in
+///
+/// The deployments are back and the store makes things durable: something of no consequence is written to see it.
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "node",
+    responses((status = 200, description = "They can", content_type = "text/plain", body = String)))]
+pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+    app.handle.ready().await?;
+    Ok("ready\n")
+}
+
+/// Read the node's figures
+///
+/// In the OpenMetrics text format, which Prometheus reads.
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "node",
+    responses((status = 200, description = "The figures",
+        content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8", body = String)))]
+pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &app.registry) {
         Ok(()) => {

@@ -16,11 +16,21 @@ use crate::{
     tokens::{TokenRecord, TokensError},
 };
 
+/// List tokens
+#[utoipa::path(get, path = "/v1/tokens", operation_id = "listTokens", tag = "tokens",
+    responses((status = 200, description = "Those that the caller administers", body = Vec<wire::Token>)))]
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> axum::Json<Vec<wire::Token>> {
     let tokens = app.auth.tokens().all();
     axum::Json(tokens.iter().filter(|token| caller.grants.administer(&token.grants)).map(to_wire).collect())
 }
 
+/// Make a token
+///
+/// Its answer is the only time that anybody sees it. From the first token on the node asks everybody for one.
+#[utoipa::path(post, path = "/v1/tokens", operation_id = "createToken", tag = "tokens",
+    request_body(content = wire::NewToken, content_type = "application/json",
+        example = json!({"name": "ci", "grants": {"default": "deploy"}})),
+    responses((status = 200, description = "The token", body = wire::CreatedToken)))]
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
@@ -41,6 +51,10 @@ pub(crate) async fn create(
     Ok(axum::Json(wire::CreatedToken { record: to_wire(&record), token }))
 }
 
+/// Revoke a token
+#[utoipa::path(delete, path = "/v1/tokens/{name}", operation_id = "revokeToken", tag = "tokens",
+    params(("name" = String, Path, description = "The token's name")),
+    responses((status = 200, description = "It is gone", body = wire::Token)))]
 pub(crate) async fn revoke(
     State(app): State<App>,
     caller: Caller,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::problem::Problem;
 
@@ -10,13 +11,17 @@ use crate::problem::Problem;
 const WAIT_MAX: Duration = Duration::from_secs(300);
 
 /// Query of requests that can wait.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Wait {
+    /// How long to wait for the reply: `30s`, `500ms` or seconds; cut to 300 s
     #[serde(default)]
+    #[param(pattern = "^[0-9]{1,9}(ms|s)?$")]
     wait: Option<String>,
-    /// Return as soon as the turn waits for promises.
+    /// Answer as soon as the turn waits for promises
     #[serde(default)]
+    #[param(required = false)]
     pub(crate) until_waiting: bool,
 }
 

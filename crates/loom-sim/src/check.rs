@@ -1,6 +1,8 @@
 //! What must hold after every run, whatever went wrong in it.
 
+mod controls;
 mod effects;
+mod handled;
 mod journals;
 mod messages;
 mod model;
@@ -62,7 +64,9 @@ pub(crate) fn check(durable: &Storage, facts: &[Dated], at_rest: bool) -> Vec<Vi
         // What follows would only say the same in many words.
         return findings.0;
     }
-    messages::check(&histories, facts, at_rest, &mut findings);
+    let handled = handled::handled(&histories);
+    messages::check(&histories, &handled, facts, at_rest, &mut findings);
+    controls::check(&histories, &handled, facts, &mut findings);
     effects::check(&histories, facts, &mut findings);
     model::check(&histories, &mut findings);
     replay::check(durable, &histories, &mut findings);

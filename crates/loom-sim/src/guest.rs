@@ -93,7 +93,10 @@ pub(crate) struct ActorGuest {
     follow_ups: VecDeque<String>,
     handles: Vec<u64>,
     promises: Vec<u64>,
+    /// Messages that were taken inside the turn.
+    received: Vec<u64>,
     message_id: String,
+    turn: u64,
     digest: u64,
     fuel: u64,
 }
@@ -104,6 +107,7 @@ enum Asked {
     Plain,
     Handle,
     Promise,
+    Child,
     Number { name: String, amount: i64 },
     Stored,
 }
@@ -119,7 +123,9 @@ impl ActorGuest {
             follow_ups: [r#"{"op":"context"}"#.to_owned()].into(),
             handles: Vec::new(),
             promises: Vec::new(),
+            received: Vec::new(),
             message_id: String::new(),
+            turn: 0,
             digest: 0xCBF2_9CE4_8422_2325,
             fuel: 0,
         }
@@ -131,11 +137,14 @@ impl ActorGuest {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
         }
         let answer: Value = serde_json::from_str(answer).expect("the host answers in JSON");
+        note_received(&answer, &mut self.received);
         let ok = answer.get("ok");
         match (std::mem::replace(&mut self.asked, Asked::Plain), ok) {
             (Asked::Context, Some(context)) => {
                 self.message_id = context["message_id"].as_str().expect("a text").to_owned();
+                self.turn = context["turn"].as_u64().expect("a number");
             }
+            (Asked::Child, Some(created)) => self.handles.extend(created["handle"].as_u64()),
             (Asked::Handle, Some(handle)) => self.handles.extend(handle.as_u64()),
             (Asked::Promise, Some(created)) => {
                 self.handles.extend(created["handle"].as_u64());
@@ -164,7 +173,7 @@ impl ActorGuest {
 
     /// Does one operation; none if there was nothing to ask.
     fn act(&mut self, op: Op) -> Option<Progress> {
-        let key = format!("{}/{}", self.message_id, self.next - 1);
+        let key = format!("{}/{}/{}", self.message_id, self.turn, self.next - 1);
         let handle = |start: bool| if start { Asked::Handle } else { Asked::Plain };
         match op {
             Op::Add { name, amount } => {
@@ -217,6 +226,29 @@ impl ActorGuest {
                 self.ask(Asked::Plain, &json!({"op": "blob.get", "cid": cid}))
             }
             Op::Nonsense => self.ask(Asked::Plain, &json!({"op": "nonsense", "key": key})),
+            Op::Spawn { to, program, deadline_ms, detached } => {
+                let to = to.map_or_else(|actor_type| actor_type, |name| name.0);
+                let mut request = json!({"op": "spawn", "to": to, "body": program, "detached": detached});
+                if let Some(ms) = deadline_ms {
+                    request["deadline_ms"] = ms.into();
+                }
+                self.ask(Asked::Child, &request)
+            }
+            Op::Receive { kind, timeout_ms, start } => {
+                let mut request = json!({"op": started("receive", start)});
+                if let Some(kind) = kind {
+                    request["type"] = kind.into();
+                }
+                if let Some(ms) = timeout_ms {
+                    request["timeout_ms"] = ms.into();
+                }
+                self.ask(handle(start), &request)
+            }
+            Op::Reply { back } => {
+                let received = *self.received.iter().rev().nth(back)?;
+                self.ask(Asked::Plain, &json!({"op": "reply", "handle": received, "body": {"said": self.reply()}}))
+            }
+            Op::Restart { program } => self.ask(Asked::Plain, &json!({"op": "turn.restart", "body": program})),
             Op::Yield => Some(Progress::Yielded),
             Op::Fail => {
                 let output = json!({"err": {"kind": "told-to", "message": self.reply()}});
@@ -224,6 +256,19 @@ impl ActorGuest {
             }
             Op::Trap => Some(Progress::Failed(Failure::new("trap", "told to"))),
         }
+    }
+}
+
+/// Received messages in an answer, wherever they stand in it.
+fn note_received(answer: &Value, received: &mut Vec<u64>) {
+    match answer {
+        Value::Object(members) if members.contains_key("message_id") && members.contains_key("body") => {
+            let handle = members["handle"].as_u64().filter(|handle| !received.contains(handle));
+            received.extend(handle);
+        }
+        Value::Object(members) => members.values().for_each(|value| note_received(value, received)),
+        Value::Array(values) => values.iter().for_each(|value| note_received(value, received)),
+        _ => {}
     }
 }
 

@@ -16,6 +16,7 @@ mod clock;
 mod executor;
 mod guest;
 mod node;
+mod operator;
 mod outside;
 mod program;
 mod random;

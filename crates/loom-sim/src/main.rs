@@ -44,7 +44,8 @@ fn main() -> ExitCode {
         }
     }
     let seconds = clock.elapsed().as_secs_f64();
-    eprintln!("{} seeds in {seconds:.1} s, {failed} failed", arguments.seeds);
+    let rate = arguments.seeds as f64 / seconds;
+    eprintln!("{} seeds in {seconds:.1} s, {rate:.0} a second, {failed} failed", arguments.seeds);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -10,8 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry, Sandbox};
-use loom_runtime::{Assembly, BlockingWork, Clock as _, Handle, Host, Settings};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry, Sandbox, TurnLimits};
+use loom_runtime::{Assembly, BlockingWork, Clock as _, Handle, Host, Outside, Settings};
 use loom_types::{Cid, Codec, Namespace};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -109,7 +109,12 @@ impl Lives {
             let source = sources.fetch_add(1, Ordering::Relaxed);
             Box::new(Random::part(seed, &format!("salts {incarnation}.{source}")))
         };
-        Host { clock: Arc::new(self.disk.clock.clone()), salts: Arc::new(salts), blocking: BlockingWork::InPlace }
+        Host {
+            clock: Arc::new(self.disk.clock.clone()),
+            salts: Arc::new(salts),
+            blocking: BlockingWork::InPlace,
+            outside: Outside::none(),
+        }
     }
 
     async fn live(&self, incarnation: u64, ending: Option<Ending>) {
@@ -167,13 +172,12 @@ async fn deploy(handle: &Handle) {
 pub(crate) fn deployment() -> Deployment {
     let limits = GuestLimits::default();
     let module = |bytes: &[u8]| Cid::of(Codec::Raw, bytes);
-    let actor = ActorSpec { module: module(ACTOR), limits };
+    let actor = ActorSpec { module: module(ACTOR), limits, turns: TurnLimits::default() };
     let retry = Retry { attempts_max: ATTEMPTS_MAX, backoff_ms_min: 20, backoff_ms_max: 400 };
     let activity = |bytes, capabilities: &[&str]| ActivitySpec {
-        module: module(bytes),
-        limits,
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>(),
         retry,
+        ..ActivitySpec::pure(module(bytes), limits)
     };
     let actors = ACTOR_TYPES.map(|name| (name.to_owned(), actor.clone()));
     let activities = [("pure".to_owned(), activity(PURE, &[])), ("effect".to_owned(), activity(EFFECT, &["http"]))];

@@ -81,11 +81,19 @@ impl Client {
 
     async fn follow(&self, to: ActorAddress, mut ticket: Ticket) {
         let id = ticket.id.clone();
+        // Whoever asks later is told the same.
+        let mut is_again = false;
         loop {
             match ticket.settled().await {
                 Ok(Settled::Ended { result, .. }) => {
                     let result = result.map_err(|failure| failure.to_json());
-                    return self.disk.recorder.note(Fact::Settled { id: id.to_string(), result });
+                    self.disk.recorder.note(Fact::Settled { id: id.to_string(), result });
+                    if is_again {
+                        return;
+                    }
+                    is_again = true;
+                    let pause = self.disk.draw(|random| random.between(0, 800));
+                    self.disk.clock.sleep(Duration::from_millis(pause)).await;
                 }
                 Ok(Settled::Waiting { promises, .. }) => {
                     for token in promises {

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// A message's body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Program {
+    /// What a `receive` may ask for.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<String>,
     pub(crate) ops: Vec<Op>,
 }
 
@@ -98,6 +101,27 @@ pub(crate) enum Op {
     MissingBlob,
     /// Asks for what no host knows.
     Nonsense,
+    /// Starts a child; without a name under a new key.
+    Spawn {
+        to: Result<ActorName, String>,
+        program: Box<Program>,
+        deadline_ms: Option<u64>,
+        detached: bool,
+    },
+    /// Takes a message of the mailbox, without `timeout_ms` waiting for ever.
+    Receive {
+        kind: Option<String>,
+        timeout_ms: Option<u64>,
+        start: bool,
+    },
+    /// Answers one of the received messages, counted from the newest.
+    Reply {
+        back: usize,
+    },
+    /// Goes on as a new turn.
+    Restart {
+        program: Box<Program>,
+    },
     /// Lets others run.
     Yield,
     /// Ends the turn with an error.
@@ -121,8 +145,14 @@ impl Program {
         serde_json::to_string(self).expect("programs serialise")
     }
 
-    /// Whether a turn that runs all of it ends with a reply.
+    /// The operations that are come to: those up to the one that ends the turn.
+    pub(crate) fn run_ops(&self) -> &[Op] {
+        let end = self.ops.iter().position(|op| matches!(op, Op::Fail | Op::Trap | Op::Restart { .. }));
+        &self.ops[..end.map_or(self.ops.len(), |end| end + 1)]
+    }
+
+    /// Whether a turn that runs it ends with a reply, or goes on as another.
     pub(crate) fn ends_well(&self) -> bool {
-        !self.ops.iter().any(|op| matches!(op, Op::Fail | Op::Trap))
+        !matches!(self.run_ops().last(), Some(Op::Fail | Op::Trap))
     }
 }

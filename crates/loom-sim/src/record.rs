@@ -29,7 +29,7 @@ pub(crate) enum Fact {
     /// A commit was handed to the store.
     HandedIn { actor: ActorAddress, seq: SequenceNumber, entries: usize },
     /// A commit became durable.
-    Applied { actor: ActorAddress, entries: Vec<Entry>, messages: usize, outcomes: usize },
+    Applied { actor: ActorAddress, entries: Vec<Entry>, messages: usize, outcomes: usize, letters: Vec<String> },
     /// The store told the runtime what came of a commit.
     Told { actor: ActorAddress, seq: SequenceNumber, result: String },
     /// The store failed an operation, or the host did.
@@ -50,6 +50,8 @@ pub(crate) enum Fact {
     Wrong { what: String },
     /// Somebody outside saw a promise's token.
     Seen { token: String },
+    /// An operator asked for something, and this came of it.
+    Operated { what: String, actor: ActorAddress, answer: String },
     /// Somebody outside settled a promise.
     Resolved { token: String, value: Result<String, String> },
 }
@@ -109,7 +111,7 @@ impl fmt::Display for Fact {
             Fact::HandedIn { actor, seq, entries } => {
                 write!(f, "store      {} commit at {seq} handed in, {entries} entries", actor.local())
             }
-            Fact::Applied { actor, entries, messages, outcomes } => {
+            Fact::Applied { actor, entries, messages, outcomes, .. } => {
                 write!(f, "store      {} durable, {messages} messages, {outcomes} outcomes:", actor.local())?;
                 entries.iter().try_for_each(|entry| write!(f, " {}", Short(entry)))
             }
@@ -126,6 +128,7 @@ impl fmt::Display for Fact {
             Fact::Refused { id, error } => write!(f, "client     {id} refused: {error}"),
             Fact::Wrong { what } => write!(f, "client     WRONG {what}"),
             Fact::Seen { token } => write!(f, "outside    sees promise {token}"),
+            Fact::Operated { what, actor, answer } => write!(f, "operator   {what} {}: {answer}", actor.local()),
             Fact::Resolved { token, value } => write!(f, "outside    resolves {token}: {value:?}"),
         }
     }
@@ -142,6 +145,7 @@ impl fmt::Display for Short<'_> {
                 let open = if outcome.is_some() { "" } else { "…" };
                 write!(f, "[{seq} {turn}.{n} {op}{open}]")
             }
+            EntryBody::Control { what, .. } => write!(f, "[{seq} {turn} CONTROL {what}]"),
             EntryBody::Outcome { n, attempts, .. } => write!(f, "[{seq} {turn}.{n} outcome, attempt {attempts}]"),
             other => write!(f, "[{seq} {turn} {}]", other.kind()),
         }

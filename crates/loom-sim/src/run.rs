@@ -20,6 +20,7 @@ use crate::{
     clock::SimClock,
     executor::Executor,
     node::{Door, Lives},
+    operator::Operator,
     outside::{Client, OUTSIDE, settle_promises},
     random::Random,
     record::{Dated, Fact, Recorder},
@@ -98,6 +99,7 @@ async fn play(scenario: Scenario, disk: Arc<Disk>, world: Arc<World>) {
     // The storm begins when the node is up and its actors are deployed.
     door.handle().await;
     disk.spawner.spawn(OUTSIDE, settle_promises(scenario.seed, disk.clone(), door.clone()));
+    disk.spawner.spawn(OUTSIDE, Operator::new(scenario.seed, disk.clone(), door.clone()).run());
     for (after, by_ms) in scenario.calendar {
         let disk = disk.clone();
         disk.clone().spawner.spawn(OUTSIDE, async move {
@@ -133,6 +135,9 @@ fn unrest(durable: &Storage) -> String {
     let mut text = String::new();
     for actor in all.iter().filter(|actor| actor.is_open) {
         let _ = write!(text, "{} is in turn {}; ", actor.address.local(), actor.turn);
+    }
+    for actor in all.iter().filter(|actor| actor.is_paused) {
+        let _ = write!(text, "{} is paused; ", actor.address.local());
     }
     for actor in ready.expect(NOW).expect(NOW) {
         let _ = write!(text, "{} has something to do; ", actor.local());

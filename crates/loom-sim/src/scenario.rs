@@ -124,6 +124,9 @@ fn settings(random: &mut Random) -> Settings {
         // Each module counts as some 4 KiB: one stays, or all.
         module_cache_bytes: *random.pick(&[1, 1 << 20]),
         requests_max: 1000,
+        queries_max: 0,
+        namespace_turns_max: 0,
+        namespace_turns_per_second: 0,
         fault_backoff_min: Duration::from_millis(5),
         fault_backoff_max: Duration::from_millis(500),
         // Nothing is old enough to be let go of in the time of a run.

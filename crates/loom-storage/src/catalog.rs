@@ -16,6 +16,8 @@ pub struct ActiveDeployment {
     pub cid: Cid,
     /// When it was activated, in milliseconds since the Unix epoch.
     pub activated_ms: u64,
+    /// Who activated it; none for a program that embeds the node.
+    pub by: Option<String>,
 }
 
 /// One actor in a list.
@@ -76,11 +78,26 @@ pub struct DeadLetter {
 /// Which deployments are active, and what there is. Lists are for people and may lag behind by a moment.
 #[async_trait]
 pub trait Catalog: Send + Sync {
-    /// Makes `deployment` the active one of its name. Durable when it returns.
+    /// Makes `deployment` the active one of its name; the one before becomes history. Durable when it returns.
     async fn activate(&self, deployment: ActiveDeployment) -> Result<(), StoreError>;
 
     /// Every active deployment.
     async fn active(&self) -> Result<Vec<ActiveDeployment>, StoreError>;
+
+    /// Whether commits would become durable now: writes something of no consequence, as durably as a commit. A
+    /// store that cannot try it reads instead.
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.active().await.map(drop)
+    }
+
+    /// What was activated under a name, newest first, at most `limit`. The first is active. Of the others, the newest
+    /// [`DEPLOYMENTS_KEPT_MAX`](crate::limits::DEPLOYMENTS_KEPT_MAX) are kept, the active one counted.
+    async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, StoreError>;
 
     /// Actors of a namespace, optionally of one type, by address after `after`, at most `limit`.
     async fn actors(

@@ -13,7 +13,8 @@ use loom_types::{
 use crate::{
     ActiveDeployment, Admission, BlobError, Commit, CommitError, EnqueueError, Enqueued, Lane, NewDeadLetter,
     NewMessage, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome, Parcel, Position, ResolveError,
-    StateWrite, Storage, TimerWrite, limits::MAILBOX_DEPTH_MAX,
+    StateWrite, Storage, TimerWrite,
+    limits::{DEPLOYMENTS_KEPT_MAX, MAILBOX_DEPTH_MAX},
 };
 
 pub use self::{large::*, upkeep::*};
@@ -28,6 +29,7 @@ where
     a_stale_token_is_fenced(fresh().await).await;
     a_wrong_sequence_number_changes_nothing(fresh().await).await;
     commits_may_be_handed_in_ahead(fresh().await).await;
+    commits_after_a_failed_one_fail(fresh().await).await;
     state_is_kept_set_and_cleared(fresh().await).await;
     messages_arrive_in_program_order(fresh().await).await;
     a_message_is_taken_once(fresh().await).await;
@@ -177,7 +179,7 @@ pub async fn a_wrong_sequence_number_changes_nothing(storage: Storage) {
     let mut writer = Writer::acquire(&storage, &address).await;
     writer.write(&storage, |_| ()).await;
     for expected in [0, 2] {
-        let mut commit = writer.commit(1);
+        let mut commit = Writer::acquire(&storage, &address).await.commit(1);
         commit.expected_seq = SequenceNumber(expected);
         commit.state = StateWrite::Set(payload("\"lost\""));
         commit.messages.push(message("b", "lost"));
@@ -199,6 +201,26 @@ pub async fn commits_may_be_handed_in_ahead(storage: Storage) {
     }
     let record = storage.journal.load(&address).await.expect("load").expect("exists");
     assert_eq!((record.next_seq, Some(record.head)), (SequenceNumber(100), writer.head));
+}
+
+/// What was handed in after a commit that failed fails too, even if it has no entries and would fit.
+pub async fn commits_after_a_failed_one_fail(storage: Storage) {
+    let address = actor("a");
+    let mut writer = Writer::acquire(&storage, &address).await;
+    writer.write(&storage, |_| ()).await;
+    let mut failing = writer.commit(0);
+    failing.taken.push(Position(99));
+    let (mut books, entries) = (writer.commit(0), writer.commit(1));
+    books.timers.push(TimerWrite::Set { step: step(1), due_ms: 5, attempts: 2 });
+    let handed_in = [failing, books, entries].map(|commit| storage.journal.commit(commit));
+    let [failed, books, entries] = &futures::future::join_all(handed_in).await[..] else { panic!("three") };
+    assert!(matches!(failed, Err(CommitError::Taken { position: 99 })), "{failed:?}");
+    assert!(matches!(books, Err(CommitError::Fenced { .. })), "{books:?}");
+    assert!(matches!(entries, Err(CommitError::Fenced { .. })), "{entries:?}");
+    assert!(storage.timers.due(5, 9).await.expect("due").is_empty());
+    let mut again = Writer::acquire(&storage, &address).await;
+    assert!(again.token > writer.token && again.next_seq == SequenceNumber(1));
+    again.write(&storage, |_| ()).await;
 }
 
 /// State changes only when a commit says so.
@@ -482,11 +504,25 @@ pub async fn deployments_replace_each_other_by_name(storage: Storage) {
         name: name.into(),
         cid: Cid::of(Codec::DagCbor, &[content]),
         activated_ms,
+        by: (content == 3).then(|| "anna".to_owned()),
     };
     for deployment in [deployment("one", 1, 1), deployment("two", 2, 2), deployment("one", 3, 3)] {
         storage.catalog.activate(deployment).await.expect("activate");
     }
     assert_eq!(storage.catalog.active().await.expect("active"), [deployment("one", 3, 3), deployment("two", 2, 2)]);
+    let history =
+        async |name: &str, limit| storage.catalog.history(&Namespace::default(), name, limit).await.expect("history");
+    assert_eq!(history("one", 9).await, [deployment("one", 3, 3), deployment("one", 1, 1)]);
+    assert_eq!(history("one", 1).await, [deployment("one", 3, 3)]);
+    assert!(history("three", 9).await.is_empty());
+    let there: Namespace = "there".parse().expect("valid");
+    assert!(storage.catalog.history(&there, "one", 9).await.expect("history").is_empty(), "not another tenant's");
+    for at in 0..DEPLOYMENTS_KEPT_MAX as u64 {
+        storage.catalog.activate(deployment("two", 4, 4 + at)).await.expect("activate");
+    }
+    let kept = history("two", usize::MAX).await;
+    assert_eq!((kept.len(), kept.last()), (DEPLOYMENTS_KEPT_MAX, Some(&deployment("two", 4, 4))), "the oldest is gone");
+    assert_eq!(history("one", 9).await.len(), 2, "another name's are not");
 }
 
 /// Lists go on where the page before ended.

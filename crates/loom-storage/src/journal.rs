@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use loom_types::{ActorAddress, Cid, FencingToken, Payload, Segment, SequenceNumber, StepRef, TurnNumber};
 
-use crate::{Capabilities, Commit, CommitError, StoreError};
+use crate::{Capabilities, Commit, CommitError, StoreError, StoreFigures};
 
 /// Where an actor stands.
 #[derive(Clone, Debug)]
@@ -44,6 +44,11 @@ pub trait Journal: Send + Sync {
     /// What this store can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// What the store counts about itself; none if it counts nothing. Cheap: it is asked with every scrape.
+    fn figures(&self) -> Option<StoreFigures> {
+        None
+    }
+
     /// Grants the right to append. The token is greater than every one granted for this actor before, by this
     /// or any other process; commits under earlier tokens fail from now on.
     async fn acquire(&self, actor: &ActorAddress) -> Result<FencingToken, StoreError>;
@@ -53,7 +58,8 @@ pub trait Journal: Send + Sync {
 
     /// Appends and applies, all or nothing; durable when it returns, if the store is. Commits are applied in
     /// the order in which this is called (not polled), so a caller need not wait for one before it hands in the
-    /// next of the same actor; if one fails, those after it fail with `Conflict`.
+    /// next of the same actor. If one fails, its token is good for nothing any more: those after it fail with
+    /// `Fenced`, with or without entries, until the actor is acquired anew.
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<(), CommitError>>;
 
     /// Segments that hold entries from `from` on, in order; at most about

@@ -18,6 +18,7 @@ pub mod collect;
 mod commit;
 pub mod conformance;
 mod error;
+mod figures;
 mod holds;
 mod journal;
 pub mod limits;
@@ -39,6 +40,7 @@ pub use self::{
         TimerWrite,
     },
     error::{BackendError, CommitError, StoreError},
+    figures::{Distribution, Histogram, StoreFigures},
     holds::{Collection, Hold, Holds},
     journal::{ActorRecord, Journal, TimerRecord},
     mailbox::{

@@ -20,7 +20,7 @@ use crate::{
     DueTimer, EnqueueError, Enqueued, Holds, Journal, Lane, Mailbox, MessageStatus, NewDeadLetter, NewMessage,
     OutgoingCancel, Parcel, Position, PromiseRecord, ResolveError, StateWrite, Storage, StoreError, TimerRecord,
     TimerWrite, Timers,
-    limits::{MAILBOX_DEPTH_MAX, READ_BYTES_MAX},
+    limits::{DEPLOYMENTS_KEPT_MAX, MAILBOX_DEPTH_MAX, READ_BYTES_MAX},
 };
 
 /// All ports in memory.
@@ -41,7 +41,8 @@ struct State {
     timers: BTreeMap<(ActorAddress, StepRef), TimerRecord>,
     delayed: BTreeMap<(u64, u64), (ActorAddress, Parcel)>,
     promises: BTreeMap<String, (PromiseRecord, bool)>,
-    deployments: BTreeMap<(Namespace, String), ActiveDeployment>,
+    /// The active one last.
+    deployments: BTreeMap<(Namespace, String), Vec<ActiveDeployment>>,
     dead_letters: BTreeMap<u64, DeadLetter>,
     next_dead_letter: u64,
     blobs: BTreeMap<Cid, Bytes>,
@@ -102,6 +103,14 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// A commit failed: those of the same writer that are still to come must fail too, wherever the journal stands.
+    fn revoke(&mut self, failed: &Commit) {
+        let current = self.tokens.entry(failed.actor.clone()).or_default();
+        if *current == failed.token {
+            *current = current.next();
+        }
     }
 
     fn apply(&mut self, commit: Commit) {
@@ -222,8 +231,9 @@ impl Journal for MemoryStore {
         assert!(commit.expected_seq.0 > 0 || !commit.segment.entries.is_empty(), "books are kept of existing journals");
         let mut state = self.lock();
         let checked = state.check(&commit);
-        if checked.is_ok() {
-            state.apply(commit);
+        match &checked {
+            Ok(()) => state.apply(commit),
+            Err(_) => state.revoke(&commit),
         }
         Box::pin(std::future::ready(checked))
     }
@@ -353,12 +363,27 @@ impl Timers for MemoryStore {
 impl Catalog for MemoryStore {
     async fn activate(&self, deployment: ActiveDeployment) -> Result<(), StoreError> {
         let key = (deployment.namespace.clone(), deployment.name.clone());
-        self.lock().deployments.insert(key, deployment);
+        let mut state = self.lock();
+        let history = state.deployments.entry(key).or_default();
+        history.push(deployment);
+        let forgotten = history.len().saturating_sub(DEPLOYMENTS_KEPT_MAX);
+        history.drain(..forgotten);
         Ok(())
     }
 
     async fn active(&self) -> Result<Vec<ActiveDeployment>, StoreError> {
-        Ok(self.lock().deployments.values().cloned().collect())
+        Ok(self.lock().deployments.values().filter_map(|history| history.last()).cloned().collect())
+    }
+
+    async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, StoreError> {
+        let state = self.lock();
+        let history = state.deployments.get(&(namespace.clone(), name.to_owned()));
+        Ok(history.into_iter().flat_map(|history| history.iter().rev()).take(limit).cloned().collect())
     }
 
     async fn actors(

@@ -15,6 +15,7 @@ mod blobs;
 mod checked;
 mod config;
 mod error;
+mod figures;
 mod lock;
 #[cfg(test)]
 mod plans;

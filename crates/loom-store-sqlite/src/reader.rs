@@ -85,7 +85,10 @@ const DUE: &str = "SELECT actors.address, turn_, n, due_ms, attempts FROM \
      JOIN actors ON actors.id = actor ORDER BY due_ms";
 const NEXT_TIMER: &str = "SELECT due_ms FROM timers WHERE due_ms > ?1 ORDER BY due_ms LIMIT 1";
 const NEXT_DELAYED: &str = "SELECT due_ms FROM delayed ORDER BY due_ms LIMIT 1";
-const DEPLOYMENTS: &str = "SELECT namespace, name, cid, activated_ms FROM deployments ORDER BY namespace, name";
+const DEPLOYMENTS: &str = "SELECT namespace, name, cid, activated_ms, activated_by FROM deployments \
+     WHERE id IN (SELECT max(id) FROM deployments GROUP BY namespace, name) ORDER BY namespace, name";
+const DEPLOYMENT_HISTORY: &str = "SELECT namespace, name, cid, activated_ms, activated_by FROM deployments \
+     WHERE namespace = ?1 AND name = ?2 ORDER BY id DESC LIMIT ?3";
 const ACTORS: &str = "SELECT address, next_seq, turn, open_turn IS NOT NULL, \
      (SELECT count(*) FROM mailbox WHERE mailbox.actor = actors.id), changed_ms, is_paused \
      FROM actors WHERE address > ?1 AND address < ?2 ORDER BY address LIMIT ?3";
@@ -207,8 +210,26 @@ impl Reader<'_> {
     }
 
     pub(crate) fn deployments(&self) -> Result<Vec<ActiveDeployment>, ReadError> {
-        let mut query = self.connection.prepare_cached(DEPLOYMENTS)?;
-        let mut rows = query.query([])?;
+        self.deployments_of(DEPLOYMENTS, [])
+    }
+
+    pub(crate) fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, ReadError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.deployments_of(DEPLOYMENT_HISTORY, params![namespace.as_str(), name, limit])
+    }
+
+    fn deployments_of(
+        &self,
+        statement: &str,
+        params: impl rusqlite::Params,
+    ) -> Result<Vec<ActiveDeployment>, ReadError> {
+        let mut query = self.connection.prepare_cached(statement)?;
+        let mut rows = query.query(params)?;
         let mut deployments = Vec::new();
         while let Some(row) = rows.next()? {
             let corrupt = |what: String| ReadError::Corrupt(format!("a deployment's row: {what}"));
@@ -219,6 +240,7 @@ impl Reader<'_> {
                 name: row.get(1)?,
                 cid: cid.parse().map_err(|error| corrupt(format!("{error}")))?,
                 activated_ms: row.get(3)?,
+                by: row.get(4)?,
             });
         }
         Ok(deployments)

@@ -19,6 +19,7 @@ const FORMAT: i64 = 2;
 /// `actors.head` and `actors.state` are digests of the newest entry and of the block in `states`: loading an actor
 /// checks both. `actors.erased_to`: nothing before this entry is left to erase.
 /// `messages.ended_ms`: when the commit was made that ended the message's turn.
+/// `deployments`: of each name, the row with the greatest id is active; the others are history.
 /// `mailbox.lane`: 0 messages, 1 outcomes and cancellations. `mailbox.failed`: the outcome is a failure.
 /// `mailbox.name`: a message's id; in lane 1 `turn.n` of an outcome's step, or the id of the message that is cancelled,
 /// which is another actor's and therefore has a `#`.
@@ -99,12 +100,14 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_actor ON dead_letters (actor, id);
 CREATE TABLE deployments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     namespace TEXT NOT NULL,
     name TEXT NOT NULL,
     cid TEXT NOT NULL,
     activated_ms INTEGER NOT NULL,
-    PRIMARY KEY (namespace, name)
-) WITHOUT ROWID;
+    activated_by TEXT
+);
+CREATE INDEX deployments_name ON deployments (namespace, name, id);
 ";
 
 /// The writing connection, and what the database says of itself.

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use loom_storage::{
     ActiveDeployment, ActorRecord, ActorSummary, Arrival, Capabilities, Catalog, Commit, CommitError, DeadLetter,
     DueTimer, EnqueueError, Enqueued, EraseError, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position,
-    PromiseRecord, ResolveError, Storage, StoreError, Timers, Unerased, Upkeep,
+    PromiseRecord, ResolveError, Storage, StoreError, StoreFigures, Timers, Unerased, Upkeep,
 };
 use loom_types::{ActorAddress, Cid, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 use lru::LruCache;
@@ -86,6 +86,14 @@ impl Grants {
             None => Err(CommitError::Fenced { held, current: FencingToken((self.epoch << 40) | state.counter) }),
         }
     }
+
+    /// A commit failed: those of the same writer that are still to come must fail too, even if they would fit.
+    pub(crate) fn revoke(&self, actor: &ActorAddress, held: FencingToken) {
+        let mut state = self.state.lock().expect("nothing panics under this lock");
+        if state.current.peek(actor) == Some(&held) {
+            state.current.pop(actor);
+        }
+    }
 }
 
 struct SqliteStore {
@@ -103,7 +111,7 @@ impl SqliteStore {
         T: Send + 'static,
         E: Send + for<'e> From<&'e GroupError> + 'static,
     {
-        let answer = self.writer.submit(work).map_err(|error| E::from(&GroupError::writer(error)))?;
+        let answer = self.writer.submit(work, None).map_err(|error| E::from(&GroupError::writer(error)))?;
         answer.await.unwrap_or_else(|_| Err(E::from(&GroupError::writer(WriterError::Gone))))
     }
 }
@@ -112,6 +120,10 @@ impl SqliteStore {
 impl Journal for SqliteStore {
     fn capabilities(&self) -> Capabilities {
         Capabilities { durable: true }
+    }
+
+    fn figures(&self) -> Option<StoreFigures> {
+        Some(self.writer.figures().read())
     }
 
     async fn acquire(&self, actor: &ActorAddress) -> Result<FencingToken, StoreError> {
@@ -124,8 +136,14 @@ impl Journal for SqliteStore {
 
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<(), CommitError>> {
         assert!(commit.expected_seq.0 > 0 || !commit.segment.entries.is_empty(), "books are kept of existing journals");
-        match self.writer.submit(move |group| group.commit(&commit)) {
-            Err(error) => Box::pin(std::future::ready(Err(CommitError::Unavailable(backend(error))))),
+        let (grants, actor, token) = (self.grants.clone(), commit.actor.clone(), commit.token);
+        let revoke: Box<dyn FnOnce() + Send> = Box::new(move || grants.revoke(&actor, token));
+        let (actor, token) = (commit.actor.clone(), commit.token);
+        match self.writer.submit(move |group| group.commit(&commit), Some(revoke)) {
+            Err(error) => {
+                self.grants.revoke(&actor, token);
+                Box::pin(std::future::ready(Err(CommitError::Unavailable(backend(error)))))
+            }
             Ok(answer) => Box::pin(async move {
                 answer.await.unwrap_or_else(|_| Err(CommitError::Unknown(backend(WriterError::Gone))))
             }),
@@ -196,6 +214,20 @@ impl Catalog for SqliteStore {
 
     async fn active(&self) -> Result<Vec<ActiveDeployment>, StoreError> {
         self.readers.read("deployments", |reader| reader.deployments())
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        // Nothing but what every transaction writes: its number.
+        self.write(|_| Ok(Ok(()))).await
+    }
+
+    async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, StoreError> {
+        self.readers.read("deployments", |reader| reader.history(namespace, name, limit))
     }
 
     async fn actors(

@@ -14,6 +14,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use loom_types::ActorAddress;
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     error::{GroupError, WriterError},
+    figures::Figures,
     lock::FolderLock,
     store::Grants,
     tally::Tally,
@@ -49,6 +51,8 @@ struct Task<T, E, F> {
     work: F,
     result: Option<Result<T, E>>,
     done: oneshot::Sender<Result<T, E>>,
+    /// What has to happen before anything after it is applied, if its transaction fails.
+    on_failure: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl<T, E, F> Operation for Task<T, E, F>
@@ -64,7 +68,10 @@ where
 
     fn answer(self: Box<Self>, failed: Option<&GroupError>) {
         let result = match failed {
-            Some(failed) => Err(failed.into()),
+            Some(failed) => {
+                self.on_failure.into_iter().for_each(|act| act());
+                Err(failed.into())
+            }
             None => self.result.expect("an operation whose transaction succeeded was applied"),
         };
         // A caller that went away needs no answer.
@@ -76,6 +83,7 @@ where
 pub(crate) struct Writer {
     queue: Option<SyncSender<Box<dyn Operation>>>,
     thread: Option<JoinHandle<()>>,
+    figures: Arc<Figures>,
 }
 
 impl Writer {
@@ -87,20 +95,28 @@ impl Writer {
         lock: FolderLock,
     ) -> std::io::Result<Self> {
         let (queue, operations) = sync_channel(QUEUE_MAX);
+        let mailbox = connection.query_row(sql::MAILBOX, [], |row| row.get(0)).unwrap_or(0);
+        let figures = Arc::new(Figures::new(mailbox));
+        let of_worker = figures.clone();
         let run = move || {
-            let mut worker = Worker { connection, rows: HashMap::new(), grants, tally };
+            let mut worker = Worker { connection, rows: HashMap::new(), grants, tally, figures: of_worker };
             worker.run(&operations, group_max);
             worker.close();
             drop(lock);
         };
         let thread = std::thread::Builder::new().name("loom-writer".into()).spawn(run)?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), figures })
+    }
+
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Hands in an operation, in order. Its result comes when it is durable.
     pub(crate) fn submit<T, E>(
         &self,
         work: impl FnMut(&mut GroupWriter<'_>) -> rusqlite::Result<Result<T, E>> + Send + 'static,
+        on_failure: Option<Box<dyn FnOnce() + Send>>,
     ) -> Result<oneshot::Receiver<Result<T, E>>, WriterError>
     where
         T: Send + 'static,
@@ -108,10 +124,15 @@ impl Writer {
     {
         let queue = self.queue.as_ref().ok_or(WriterError::Gone)?;
         let (done, answer) = oneshot::channel();
-        let sent = queue.try_send(Box::new(Task { work, result: None, done }));
-        sent.map(|()| answer).map_err(|error| match error {
-            TrySendError::Full(_) => WriterError::Full(QUEUE_MAX),
-            TrySendError::Disconnected(_) => WriterError::Gone,
+        // Counted first: the writer may take it before this returns.
+        self.figures.submitted();
+        let sent = queue.try_send(Box::new(Task { work, result: None, done, on_failure }));
+        sent.map(|()| answer).map_err(|error| {
+            self.figures.taken(1);
+            match error {
+                TrySendError::Full(_) => WriterError::Full(QUEUE_MAX),
+                TrySendError::Disconnected(_) => WriterError::Gone,
+            }
         })
     }
 }
@@ -131,6 +152,7 @@ struct Worker {
     rows: HashMap<ActorAddress, ActorRow>,
     grants: Arc<Grants>,
     tally: Tally,
+    figures: Arc<Figures>,
 }
 
 impl Worker {
@@ -138,6 +160,7 @@ impl Worker {
         while let Ok(first) = operations.recv() {
             let mut group = vec![first];
             group.extend(std::iter::from_fn(|| operations.try_recv().ok()).take(group_max - 1));
+            self.figures.taken(group.len());
             self.write(group);
         }
     }
@@ -169,13 +192,17 @@ impl Worker {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this measures")]
     fn transact(&mut self, group: &mut [Box<dyn Operation>]) -> Result<(), GroupError> {
+        let start = Instant::now();
         let result = self.apply(group);
         if result.is_err() {
+            self.figures.failed();
             // What it remembers may be of a transaction that was rolled back.
             self.rows.clear();
         }
-        let transactions = result?;
+        let Applied { transactions, mailbox } = result?;
+        self.figures.durable(group.len(), start.elapsed(), mailbox);
         if let Err(error) = self.tally.write(transactions) {
             // The database is ahead of the tally, which is no harm.
             tracing::warn!(%error, "writing the tally");
@@ -183,14 +210,24 @@ impl Worker {
         Ok(())
     }
 
-    fn apply(&mut self, group: &mut [Box<dyn Operation>]) -> Result<u64, GroupError> {
+    fn apply(&mut self, group: &mut [Box<dyn Operation>]) -> Result<Applied, GroupError> {
         let transaction = self.connection.unchecked_transaction().map_err(GroupError::refused)?;
-        let mut writer = GroupWriter { transaction: &transaction, rows: &mut self.rows, grants: &self.grants };
+        let mut writer =
+            GroupWriter { transaction: &transaction, rows: &mut self.rows, grants: &self.grants, mailbox: 0 };
         for operation in group {
             operation.apply(&mut writer).map_err(GroupError::refused)?;
         }
         let transactions = writer.count().map_err(GroupError::refused)?;
+        let mailbox = writer.mailbox;
         transaction.commit().map_err(GroupError::unknown)?;
-        Ok(transactions)
+        Ok(Applied { transactions, mailbox })
     }
+}
+
+/// What a durable transaction leaves behind.
+struct Applied {
+    /// How many there were, this one included.
+    transactions: u64,
+    /// By how much the mailboxes grew.
+    mailbox: i64,
 }

@@ -19,9 +19,17 @@ use crate::{
 
 type Running = Pin<Box<dyn Future<Output = Result<Progress, HostFault>> + Send>>;
 
+/// Which export is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Execute,
+    Query,
+}
+
 /// An instance, or the promise of one.
 pub(crate) struct WasmtimeGuest {
     module: Arc<Prepared>,
+    entry: Entry,
     limits: GuestLimits,
     input: Arc<str>,
     exchange: Arc<Mutex<Exchange>>,
@@ -40,17 +48,21 @@ enum Stage {
 }
 
 impl WasmtimeGuest {
-    pub(crate) fn new(module: Arc<Prepared>, limits: GuestLimits, input: &str, calls_host: bool) -> Self {
+    pub(crate) fn new(module: Arc<Prepared>, entry: Entry, limits: GuestLimits, input: &str, calls_host: bool) -> Self {
         let stage = Stage::Fresh { calls_host };
-        Self { module, limits, input: input.into(), exchange: Arc::default(), stage, waits: false }
+        Self { module, entry, limits, input: input.into(), exchange: Arc::default(), stage, waits: false }
     }
 
     fn future(&self, mode: Mode, fuel: u64) -> impl Future<Output = Result<Progress, HostFault>> + Send + 'static {
-        run(self.module.clone(), self.limits, self.input.clone(), mode, fuel, self.exchange.clone())
+        let (module, input, exchange) = (self.module.clone(), self.input.clone(), self.exchange.clone());
+        run(module, self.entry, self.limits, input, mode, fuel, exchange)
     }
 
     /// Fails a module that cannot even begin under its limits.
     fn check(&self) -> Result<(), Failure> {
+        if let (Entry::Query, Err(Some(failure))) = (self.entry, &self.module.exports.query) {
+            return Err(failure.clone());
+        }
         if self.module.memory_bytes_min > self.limits.memory_bytes {
             return Err(Refused::Memory(self.module.memory_bytes_min).failure(&self.limits));
         }

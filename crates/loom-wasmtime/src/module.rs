@@ -8,7 +8,7 @@ use wasmtime::{ExternType, FuncType, InstancePre, ModuleExport, ValType};
 use crate::{
     Settings,
     abi::Encoding,
-    guest::WasmtimeGuest,
+    guest::{Entry, WasmtimeGuest},
     host::{HostState, Linkers},
 };
 
@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct Exports {
     pub(crate) memory: ModuleExport,
     pub(crate) execute: ModuleExport,
+    /// What answers queries, or why nothing does. It is optional, so a wrong one fails nothing but queries.
+    pub(crate) query: Result<ModuleExport, Option<Failure>>,
     /// `__new` or `loom_alloc`.
     pub(crate) allocate: ModuleExport,
     /// `__pin`, for AssemblyScript.
@@ -72,7 +74,15 @@ impl Module for CompiledModule {
 
     fn start(&self, limits: &GuestLimits, input: &str) -> Result<Box<dyn Guest>, HostFault> {
         self.inner.settings.check_limits(limits).map_err(HostFault::Host)?;
-        Ok(Box::new(WasmtimeGuest::new(self.inner.clone(), *limits, input, self.calls_host)))
+        Ok(Box::new(WasmtimeGuest::new(self.inner.clone(), Entry::Execute, *limits, input, self.calls_host)))
+    }
+
+    fn start_query(&self, limits: &GuestLimits, input: &str) -> Result<Option<Box<dyn Guest>>, HostFault> {
+        if matches!(self.inner.exports.query, Err(None)) {
+            return Ok(None);
+        }
+        self.inner.settings.check_limits(limits).map_err(HostFault::Host)?;
+        Ok(Some(Box::new(WasmtimeGuest::new(self.inner.clone(), Entry::Query, *limits, input, self.calls_host))))
     }
 }
 
@@ -92,17 +102,28 @@ fn exports(module: &wasmtime::Module) -> Result<(Encoding, Exports), Failure> {
     if let Some(allocate) = find("loom_alloc") {
         signature(module, "execute", &[i32(), i32()], &[ValType::I64])?;
         signature(module, "loom_alloc", &[i32()], &[i32()])?;
-        return Ok((Encoding::Bytes, Exports { memory, execute, allocate, pin: None }));
+        let query = query(module, &[i32(), i32()], &[ValType::I64]);
+        return Ok((Encoding::Bytes, Exports { memory, execute, query, allocate, pin: None }));
     }
     if let Some(allocate) = find("__new") {
         signature(module, "execute", &[i32()], &[i32()])?;
         signature(module, "__new", &[i32(), i32()], &[i32()])?;
         signature(module, "__pin", &[i32()], &[i32()])?;
-        return Ok((Encoding::AssemblyScript, Exports { memory, execute, allocate, pin: find("__pin") }));
+        let query = query(module, &[i32()], &[i32()]);
+        return Ok((Encoding::AssemblyScript, Exports { memory, execute, query, allocate, pin: find("__pin") }));
     }
     let message = "the module exports neither 'loom_alloc' (UTF-8 strings) nor '__new' (AssemblyScript strings, \
                    built with --exportRuntime)";
     Err(Failure::new("missing-export", message))
+}
+
+fn query(
+    module: &wasmtime::Module,
+    parameters: &[ValType],
+    results: &[ValType],
+) -> Result<ModuleExport, Option<Failure>> {
+    let query = module.get_export_index("query").ok_or(None)?;
+    signature(module, "query", parameters, results).map(|()| query).map_err(Some)
 }
 
 fn signature(

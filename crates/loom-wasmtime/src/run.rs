@@ -8,13 +8,15 @@ use wasmtime::{AsContextMut, Instance, Memory, ModuleExport, Result, Store, Type
 use crate::{
     abi::{self, Encoding, Mode, StringRef, invoke},
     failure::{GuestFault, classify},
+    guest::Entry,
     host::{Exchange, HostState, lock},
     module::Prepared,
 };
 
-/// Instantiates, passes the input, runs `execute`, reads the output. `fuel` may be less than the limit.
+/// Instantiates, passes the input, runs `execute` or `query`, reads the output. `fuel` may be less than the limit.
 pub(crate) async fn run(
     module: Arc<Prepared>,
+    entry: Entry,
     limits: GuestLimits,
     input: Arc<str>,
     mode: Mode,
@@ -36,7 +38,7 @@ pub(crate) async fn run(
         Mode::Fiber => store.fuel_async_yield_interval(Some(module.settings.slice_fuel)),
     });
     prepared.map_err(|error| HostFault::Host(format!("{error:#}")))?;
-    let result = execute(&mut store, &module, &input).await;
+    let result = execute(&mut store, &module, entry, &input).await;
     lock(&exchange).fuel_used = fuel - store.get_fuel().unwrap_or(0);
     let result = match result {
         Ok(output) => output,
@@ -51,18 +53,22 @@ pub(crate) async fn run(
     }
 }
 
-async fn execute(store: &mut Store<HostState>, module: &Prepared, input: &str) -> Result<String> {
+async fn execute(store: &mut Store<HostState>, module: &Prepared, entry: Entry, input: &str) -> Result<String> {
     let instance = match store.data().mode {
         Mode::Direct => module.pre.instantiate(&mut *store)?,
         Mode::Fiber => module.pre.instantiate_async(&mut *store).await?,
     };
     let exports = &module.exports;
+    let entry = match entry {
+        Entry::Execute => &exports.execute,
+        Entry::Query => exports.query.as_ref().map_err(|_| GuestFault::new("missing-export", "there is no 'query'"))?,
+    };
     let memory = memory(&instance, store, &exports.memory)?;
     let limit = store.data().limits.output_bytes;
     let output = match module.encoding {
         Encoding::AssemblyScript => {
             let new = function::<(i32, i32), i32>(&instance, store, &exports.allocate)?;
-            let execute = function::<i32, i32>(&instance, store, &exports.execute)?;
+            let execute = function::<i32, i32>(&instance, store, entry)?;
             let at = abi::write_utf16(store, memory, &new, input).await?.pointer();
             if let Some(pin) = &exports.pin {
                 // Without a root the collector may take the input while `execute` reads it.
@@ -73,7 +79,7 @@ async fn execute(store: &mut Store<HostState>, module: &Prepared, input: &str) -
         }
         Encoding::Bytes => {
             let alloc = function::<i32, i32>(&instance, store, &exports.allocate)?;
-            let execute = function::<(i32, i32), i64>(&instance, store, &exports.execute)?;
+            let execute = function::<(i32, i32), i64>(&instance, store, entry)?;
             let at = abi::write_utf8(store, memory, &alloc, input).await?;
             StringRef::unpacked(invoke(store, &execute, (at.pointer(), at.length())).await?)
         }

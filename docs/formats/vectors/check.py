@@ -149,6 +149,8 @@ def item(data):
 
 LIMITS = dict.fromkeys(("fuel", "memory_bytes", "table_elements", "stack_bytes", "output_bytes"), int)
 RETRY = dict.fromkeys(("attempts_max", "backoff_ms_min", "backoff_ms_max"), int)
+HTTP_LIMITS = ("request_bytes_max", "response_bytes_max", "timeout_ms", "redirects_max", "requests_max")
+HTTP = {"hosts": [str], "methods": [str], **dict.fromkeys(HTTP_LIMITS, int)}
 RESOLUTION = ({"ok": Link}, {"err": Link})
 BODIES = {
     "opened": {},
@@ -168,6 +170,10 @@ def fits(value, shape):
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(one, shape[0]) for one in value)
     return value is None if shape is None else isinstance(value, shape)
+
+
+def with_given(shape, optional, value):
+    return {**shape, **{member: kind for member, kind in optional.items() if member in value}}
 
 
 def read_entry(data):
@@ -211,8 +217,9 @@ def read_deployment(data):
         raise Refused("no deployment of version 1")
     actor = {"module": Link, "limits": LIMITS}
     activity = {**actor, "capabilities": [str], "retry": RETRY}
-    for specs, shape in ((deployment["actors"], actor), (deployment["activities"], activity)):
-        if not all(NAME.fullmatch(name) and fits(spec, shape) for name, spec in specs.items()):
+    optional = {"http": HTTP, "secrets": [str], "deadline_ms": int}
+    for specs, shape, more in ((deployment["actors"], actor, {}), (deployment["activities"], activity, optional)):
+        if not all(NAME.fullmatch(name) and fits(spec, with_given(shape, more, spec)) for name, spec in specs.items()):
             raise Refused("an actor or activity is malformed")
     if not NAME.fullmatch(deployment["name"]):
         raise Refused("the name is malformed")

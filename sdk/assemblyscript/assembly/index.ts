@@ -22,6 +22,7 @@
  * does. The contract itself is `sdk/abi/README.md`.
  */
 
+export { Child, Received, receive, restart, spawn, startReceive } from "./actors";
 export { Answer, Failure, fail } from "./answer";
 export {
   All,
@@ -54,5 +55,6 @@ export { JSON, ObjectWriter, parse, quote, stringify } from "./json";
 export { request } from "./request";
 
 import * as log from "./log";
+import * as outside from "./outside";
 import * as state from "./state";
-export { log, state };
+export { log, outside, state };

@@ -3,10 +3,12 @@
 
 import {
   Answer,
+  Child,
   Handle,
   JSON,
   ObjectWriter,
   PromiseToken,
+  Received,
   Retry,
   activity,
   blobGet,
@@ -17,16 +19,21 @@ import {
   context,
   log,
   nowMs,
+  outside,
   parse,
   promise,
   quote,
   randomBytes,
+  receive,
   request,
+  restart,
   send,
   sendAfter,
   sleep,
+  spawn,
   startActivity,
   startCall,
+  startReceive,
   startTimer,
   state,
   stringify,
@@ -44,15 +51,60 @@ export function execute(inputJson: string): string {
   if (name.startsWith("await-") || name.startsWith("promise-")) return waited(name);
   if (name.startsWith("context")) return ok(contextJson());
   if (name.startsWith("blob-")) return blob(name);
+  if (name == "attempt") return ok(attemptJson());
+  if (name.startsWith("secret")) return settled(outside.secret("API_KEY"));
+  if (name.startsWith("http-")) return http(name);
   if (name == "now") return ok(nowMs().toString());
   if (name == "random") return ok(bytesJson(randomBytes(4)));
   if (name == "uuid") return ok(quote(uuid()));
   if (name == "send") return settled(send("audit/log", '{"event":"done"}'));
   if (name == "send-after") return settled(sendAfter("audit/log", "[]", 60000));
+  if (name.startsWith("spawn")) return spawned(name);
+  if (name.startsWith("receive")) return received(name);
+  if (name.startsWith("reply")) {
+    const answer = new Received(new Handle(15), "m-4", null, "null").reply(quote("noted"));
+    return answer.ok ? ok("null") : answer.output();
+  }
+  if (name == "turn-restart-refused") return settled(restart('{"page":2}'));
   if (name == "sleep") return settled(sleep(86400000));
   if (name == "timer-start") return started(startTimer(1));
   if (name == "unknown-op") return settled(request('{"op":"teleport","to":"moon"}'));
   return unperformed(name);
+}
+
+function http(name: string): string {
+  const url = "https://api.example.com/";
+  if (name == "http-post") {
+    const post = new outside.Request("POST", url).secretHeader("authorization", "API_KEY", "Bearer ");
+    return responded(post.json('{"amount":7}').timeoutMs(5000).send());
+  }
+  if (name == "http-bytes") return responded(new outside.Request("PUT", url).bytes(someBytes()).send());
+  const response = new outside.Request("GET", url + "a?b=c").send();
+  const failure = name.startsWith("http-status") ? response.errorForStatus() : null;
+  return failure === null ? responded(response) : failure.output();
+}
+
+function responded(response: outside.Response): string {
+  const failure = response.failure;
+  if (failure !== null) return failure.output();
+  const writer = new ObjectWriter().integer("status", response.status);
+  const type = response.header("content-type");
+  if (type === null) writer.null("content-type");
+  else writer.string("content-type", type);
+  return ok(writer.json("body", bytesJson(response.body)).toString());
+}
+
+function attemptJson(): string {
+  const attempt = outside.attempt();
+  return new ObjectWriter()
+    .string("namespace", attempt.namespace)
+    .string("type", attempt.type)
+    .string("key", attempt.key)
+    .integer("turn", attempt.turn)
+    .integer("step", attempt.step)
+    .integer("attempt", attempt.attempt)
+    .string("idempotency_key", attempt.idempotencyKey)
+    .toString();
 }
 
 function stateStep(name: string): Answer {
@@ -105,6 +157,32 @@ function callStep(name: string): Answer {
   return startCall("loan/17", "null", 0);
 }
 
+function spawned(name: string): string {
+  let answer: Answer;
+  if (name == "spawn-detached") answer = spawn("loan/17", "null", 60000, true);
+  else if (name == "spawn-refused") answer = spawn("moon", "null");
+  else answer = spawn("loan", '{"amount":7}');
+  if (!answer.ok) return answer.output();
+  const child = Child.of(answer);
+  const writer = new ObjectWriter().string("actor", child.actor);
+  return ok(writer.integer("handle", child.handle.raw).toString());
+}
+
+function received(name: string): string {
+  if (name == "receive-start") return started(startReceive("approve"));
+  let answer: Answer;
+  if (name == "receive-any") answer = receive();
+  else if (name == "receive-late") answer = receive("", 0);
+  else answer = receive("approve", 60000);
+  if (!answer.ok) return answer.output();
+  const message = Received.of(answer);
+  const writer = new ObjectWriter().string("message_id", message.messageId);
+  const sender = message.sender;
+  if (sender === null) writer.null("sender");
+  else writer.string("sender", sender);
+  return ok(writer.json("body", message.bodyJson).toString());
+}
+
 function waited(name: string): string {
   if (name == "promise-create") {
     const created = PromiseToken.of(promise("approve loan 17", '{"amount":7}'));
@@ -132,11 +210,15 @@ function blob(name: string): string {
   if (name == "blob-get-text") return settled(blobGetText("bafkreib"));
   if (name == "blob-get-missing") return settled(blobGetText("bafkreic"));
   if (name == "blob-get") return ok(bytesJson(blobGet("bafkreia")!));
+  return settled(blobPut(someBytes()));
+}
+
+function someBytes(): Uint8Array {
   const bytes = new Uint8Array(4);
   bytes[1] = 255;
   bytes[2] = 128;
   bytes[3] = 1;
-  return settled(blobPut(bytes));
+  return bytes;
 }
 
 function logged(name: string): string {

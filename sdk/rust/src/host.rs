@@ -4,13 +4,15 @@
 //! cannot ([`context`], [`now_ms`], [`random_bytes`], [`uuid`], [`log`]) panic if the host refuses
 //! them, which fails the turn.
 
+mod actors;
 pub mod state;
 
-mod request;
+pub(crate) mod request;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::actors::{Child, Received, Spawn, receive, restart, spawn, start_receive};
 pub(crate) use self::request::misfit;
 use self::request::{Answer, Request};
 use crate::encoding::{base64_decode, base64_encode, hex_decode};

@@ -28,6 +28,9 @@
 //! That only works if the guest asks the same questions again: take time, randomness and ids from
 //! [`host`], and keep what must outlive a turn in [`host::state`]; statics do not survive.
 //!
+//! An activity that the deployment grants a capability may use [`outside`]; an actor that answers
+//! queries names a second function with [`query!`].
+//!
 //! Deliberately absent: threads, async, clocks, files and sockets. Every host call blocks.
 //!
 //! Off `wasm32` the host is a script the test supplies, see [`testing`]; `cargo test` therefore
@@ -45,6 +48,7 @@ mod error;
 mod handle;
 pub mod host;
 pub mod log;
+pub mod outside;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
@@ -68,6 +72,30 @@ macro_rules! activity {
 macro_rules! actor {
     ($function:path) => {
         $crate::export!(|input: String| $crate::run(input, $function));
+    };
+}
+
+/// Exports `fn(T) -> Result<U, Error>` as an actor's view: it answers queries about the committed
+/// state, beside [`actor!`]. It may use [`host::context`](crate::host::context) and
+/// [`host::state::get`](crate::host::state::get); everything else is an error of kind `not-allowed`.
+#[macro_export]
+macro_rules! query {
+    ($function:path) => {
+        const _: () = {
+            const FUNCTION: fn(String) -> String = |input| $crate::run(input, $function);
+
+            // Type-checks the function in native test builds, and counts as a use of it.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn(String) -> String = FUNCTION;
+
+            #[cfg(target_arch = "wasm32")]
+            #[allow(unsafe_code, reason = "an export of the guest contract")]
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn query(ptr: *mut u8, len: usize) -> u64 {
+                // SAFETY: the host passes the input in memory from `loom_alloc`.
+                unsafe { $crate::abi::execute(ptr, len, FUNCTION) }
+            }
+        };
     };
 }
 

@@ -6,7 +6,7 @@ use loom_client::{Answered, Client, SendMessage};
 
 use crate::{
     CliError,
-    arguments::{ActorOnly, Call, Ps, Send, Show},
+    arguments::{ActorOnly, Call, Ps, Query, Send, Show},
     commands::{control, text_or_stdin},
     output::{self, grouped, shortened, time},
     target::Target,
@@ -139,10 +139,6 @@ async fn list(client: &Client, arguments: &Ps) -> Result<(), CliError> {
 pub(super) async fn show(arguments: Show) -> Result<(), CliError> {
     let target = Target::open(&arguments.target).await?;
     let actor = target.client.actor(&arguments.actor).await;
-    let deployment = match &actor {
-        Ok(actor) if actor.status == "diverged" => running(&target.client, &actor.actor).await,
-        _ => None,
-    };
     target.close().await;
     let actor = actor?;
     if arguments.json {
@@ -153,6 +149,11 @@ pub(super) async fn show(arguments: Show) -> Result<(), CliError> {
     output::outln!("  turns    {}", grouped(actor.turns));
     output::outln!("  entries  {}", grouped(actor.entries));
     output::outln!("  head     {}", actor.head);
+    if let (Some(deployment), Some(module)) = (&actor.deployment, &actor.module) {
+        let former = if actor.former_deployment { "  (former: new turns run another)" } else { "" };
+        output::outln!("  open turn under {deployment}{former}");
+        output::outln!("    its module    {module}");
+    }
     for step in &actor.waiting_on {
         let detail = match step.kind.as_str() {
             "timer" | "call" => step.detail.parse().map(time).unwrap_or_else(|_| step.detail.clone()),
@@ -168,18 +169,19 @@ pub(super) async fn show(arguments: Show) -> Result<(), CliError> {
     if let Some(detail) = &actor.detail {
         output::outln!("\n{detail}");
     }
-    for way in control::ways_out(&actor, deployment.as_deref()) {
+    for way in control::ways_out(&actor) {
         output::outln!("  {way}");
     }
     Ok(())
 }
 
-/// The deployment that runs an actor's type now; none if that cannot be told.
-async fn running(client: &Client, actor: &str) -> Option<String> {
-    let (actor_type, _) = actor.split_once('/')?;
-    let deployments = client.deployments().await.ok()?;
-    let runs = |deployment: &loom_client::Deployment| deployment.actors.iter().any(|name| name == actor_type);
-    deployments.into_iter().find(runs).map(|deployment| deployment.deployment)
+pub(super) async fn query(arguments: Query) -> Result<(), CliError> {
+    let input = text_or_stdin(arguments.input)?;
+    let target = Target::open(&arguments.target).await?;
+    let answer = target.client.query(&arguments.actor, input).await;
+    target.close().await;
+    output::outln!("{}", answer?);
+    Ok(())
 }
 
 pub(super) async fn state(arguments: ActorOnly) -> Result<(), CliError> {

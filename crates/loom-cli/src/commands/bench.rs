@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, TurnLimits};
 use loom_runtime::{Handle, SendOptions, Settled};
 use loom_types::{ActorAddress, Cid, Codec, Namespace};
 use serde_json::json;
@@ -57,8 +57,7 @@ async fn activity(module: Option<PathBuf>, input: String, seconds: u64, json: bo
     let node = Node::start(settings).await?;
     let handle = node.handle();
     let cid = handle.put_blob(bytes.clone().into()).await.map_err(failed)?;
-    let spec =
-        ActivitySpec { module: cid, limits: GuestLimits::default(), capabilities: [].into(), retry: Retry::default() };
+    let spec = ActivitySpec::pure(cid, GuestLimits::default());
     let deployment =
         Deployment::new("bench", BTreeMap::new(), [("activity".to_owned(), spec)].into()).map_err(failed)?;
     handle.deploy(&Namespace::default(), deployment.clone()).await.map_err(failed)?;
@@ -150,8 +149,8 @@ async fn steps(clients: Vec<usize>, seconds: u64, data: Option<PathBuf>, json: b
         Ok(Cid::of(Codec::Raw, bytes))
     };
     let limits = GuestLimits::default();
-    let actor = ActorSpec { module: module(STEPS).await?, limits };
-    let step = ActivitySpec { module: module(STEP).await?, limits, capabilities: [].into(), retry: Retry::default() };
+    let actor = ActorSpec { module: module(STEPS).await?, limits, turns: TurnLimits::default() };
+    let step = ActivitySpec::pure(module(STEP).await?, limits);
     let deployment = Deployment::new("bench", [("steps".to_owned(), actor)].into(), [("step".to_owned(), step)].into())
         .map_err(failed)?;
     handle.deploy(&Namespace::default(), deployment).await.map_err(failed)?;

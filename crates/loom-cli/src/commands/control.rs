@@ -86,22 +86,11 @@ async fn beginning(client: &Client, actor: &str) -> Result<u64, CliError> {
     client.actor(actor).await?.open_turn_entry.ok_or_else(idle)
 }
 
-/// What can be done about an actor that does not go on by itself, as commands. `deployment` runs its type now.
-pub(super) fn ways_out(actor: &Actor, deployment: Option<&str>) -> Vec<String> {
-    let name = &actor.actor;
+/// What can be done about an actor that does not go on by itself, as commands. How a diverged one goes on, the node says
+/// with the divergence.
+pub(super) fn ways_out(actor: &Actor) -> Vec<String> {
     match actor.status.as_str() {
-        "paused" => vec![format!("let it go on:                 loom resume {name}")],
-        "diverged" => {
-            let to = actor.open_turn_entry.map_or_else(|| "ENTRY".to_owned(), |entry| entry.to_string());
-            let deployment = deployment.unwrap_or("ID");
-            vec![
-                format!(
-                    "deploy a fix and run it on it: loom deploy DIR && loom reset {name} --to {to} --deployment {deployment}"
-                ),
-                format!("run the turn anew as it is:    loom reset {name}"),
-                format!("give the turn up:              loom fail {name}"),
-            ]
-        }
+        "paused" => vec![format!("let it go on: loom resume {}", actor.actor)],
         _ => Vec::new(),
     }
 }
@@ -114,23 +103,21 @@ mod tests {
     fn who_is_stuck_is_shown_the_ways_out() {
         let mut actor = Actor {
             actor: "probe/a".to_owned(),
-            status: "diverged".to_owned(),
+            status: "paused".to_owned(),
             detail: None,
             turns: 3,
             open_turn_entry: Some(17),
+            deployment: None,
+            module: None,
+            former_deployment: false,
             entries: 20,
             head: String::new(),
             resident: false,
             waiting_on: Vec::new(),
             promises: Vec::new(),
         };
-        let ways = ways_out(&actor, Some("bafy1")).join("\n");
-        for command in ["loom reset probe/a --to 17 --deployment bafy1", "loom reset probe/a\n", "loom fail probe/a"] {
-            assert!(ways.contains(command), "{ways}");
-        }
-        actor.status = "paused".to_owned();
-        assert!(ways_out(&actor, None)[0].ends_with("loom resume probe/a"));
+        assert!(ways_out(&actor)[0].ends_with("loom resume probe/a"));
         actor.status = "waiting".to_owned();
-        assert!(ways_out(&actor, None).is_empty());
+        assert!(ways_out(&actor).is_empty());
     }
 }

@@ -16,9 +16,17 @@ const VALUE_WIDTH: usize = 96;
 
 pub(super) async fn journal(arguments: Journal) -> Result<(), CliError> {
     let target = Target::open(&arguments.target).await?;
-    let entries = read(&target.client, &arguments.actor).await;
+    let shown = if arguments.follow {
+        follow(&target.client, &arguments).await
+    } else {
+        show(&target.client, &arguments).await
+    };
     target.close().await;
-    let mut entries = entries?;
+    shown
+}
+
+async fn show(client: &Client, arguments: &Journal) -> Result<(), CliError> {
+    let mut entries = read_from(client, &arguments.actor, arguments.from).await?;
     if let Some(turn) = arguments.turn {
         entries.retain(|entry| entry.turn == turn);
     }
@@ -26,16 +34,49 @@ pub(super) async fn journal(arguments: Journal) -> Result<(), CliError> {
         entries.iter().for_each(output::print_json);
         return Ok(());
     }
-    let width = if arguments.full { usize::MAX } else { VALUE_WIDTH };
-    output::print(format_args!("{}", timeline(&arguments.actor, &entries, width)));
+    let active = client.deployments().await?;
+    let active: Vec<_> = active.into_iter().map(|active| active.deployment).collect();
+    output::print(format_args!("{}", timeline(&arguments.actor, &entries, &active, width(arguments))));
     Ok(())
+}
+
+fn width(arguments: &Journal) -> usize {
+    if arguments.full { usize::MAX } else { VALUE_WIDTH }
+}
+
+/// Shows entries as they come, until somebody stops it or the node.
+async fn follow(client: &Client, arguments: &Journal) -> Result<(), CliError> {
+    let mut events = client.events(&arguments.actor, arguments.from).await?;
+    let mut started_ms = 0;
+    loop {
+        let next = tokio::select! {
+            next = events.next() => next?,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        };
+        let Some(entry) = next else {
+            eprintln!("the node has ended the stream");
+            return Ok(());
+        };
+        if entry.kind == "turn-started" {
+            started_ms = entry.at_ms;
+        }
+        match arguments.turn {
+            Some(turn) if entry.turn != turn => {}
+            _ if arguments.json => output::print_json(&entry),
+            _ => output::print(format_args!("{}", line(&entry, started_ms, width(arguments)))),
+        }
+    }
 }
 
 /// The whole journal, page by page.
 pub(crate) async fn read(client: &Client, actor: &str) -> Result<Vec<Entry>, CliError> {
+    read_from(client, actor, 0).await
+}
+
+async fn read_from(client: &Client, actor: &str, start: u64) -> Result<Vec<Entry>, CliError> {
     let mut entries: Vec<Entry> = Vec::new();
     loop {
-        let from = entries.last().map_or(0, |last| last.seq + 1);
+        let from = entries.last().map_or(start, |last| last.seq + 1);
         let page = client.journal(actor, from).await?;
         if page.is_empty() {
             return Ok(entries);
@@ -44,8 +85,8 @@ pub(crate) async fn read(client: &Client, actor: &str) -> Result<Vec<Entry>, Cli
     }
 }
 
-/// The journal as a readable timeline.
-pub(crate) fn timeline(actor: &str, entries: &[Entry], width: usize) -> String {
+/// The journal as a readable timeline. Turns of deployments that are not `active` are marked.
+fn timeline(actor: &str, entries: &[Entry], active: &[String], width: usize) -> String {
     let mut text = format!("{actor}  {} entries", grouped(entries.len() as u64));
     if let Some(last) = entries.last() {
         text.push_str(&format!("  head {}", last.cid));
@@ -57,8 +98,19 @@ pub(crate) fn timeline(actor: &str, entries: &[Entry], width: usize) -> String {
             started_ms = entry.at_ms;
         }
         text.push_str(&line(entry, started_ms, width));
+        if entry.kind == "turn-started" {
+            text.push_str(&pinned(entry, active));
+        }
     }
     text
+}
+
+/// What a turn runs, under its first line.
+fn pinned(entry: &Entry, active: &[String]) -> String {
+    let text = |name: &str| entry.body.get(name).and_then(|value| value.as_str()).unwrap_or("?");
+    let deployment = text("deployment");
+    let former = if active.iter().any(|active| active == deployment) { "" } else { " (former)" };
+    format!("                     under {deployment}{former}, module {}\n", text("module"))
 }
 
 fn line(entry: &Entry, started_ms: u64, width: usize) -> String {

@@ -12,7 +12,11 @@ use std::{
 
 use loom_client::Client;
 
-use super::{build::build_modules, deploy::activate};
+use super::{
+    build::build_modules,
+    check,
+    deploy::{check_open_turns, upload},
+};
 use crate::{
     CliError,
     manifest::{self, Unresolved},
@@ -118,7 +122,12 @@ impl Watch {
         if let Some(how) = manifest.build() {
             build_modules(&self.folder, how.clone(), manifest.files()).await?;
         }
-        let deployment = activate(&self.client, &self.folder, manifest).await?;
+        let manifest = upload(&self.client, &self.folder, manifest).await?;
+        if self.active.is_some() {
+            // It is only told: whoever is at work here wants to see the new version run.
+            check::mention(&check_open_turns(&self.client, &manifest).await?);
+        }
+        let deployment = self.client.deploy(&manifest).await?;
         if self.active.as_deref() == Some(&*deployment.deployment) {
             eprintln!("{} is as it was", deployment.name);
             return Ok(());

@@ -69,6 +69,8 @@ pub(crate) const KEYS: &[Key] = &[
     key!("listen", listen, "address to listen on"),
     key!("tls_cert", tls_cert, "certificate chain, PEM"),
     key!("tls_key", tls_key, "private key of the certificate, PEM"),
+    key!("otlp_endpoint", otlp_endpoint, "OpenTelemetry collector that traces go to, OTLP over HTTP"),
+    key!("secrets", secrets, "folder with secrets for activities"),
     key!("insecure_plaintext", insecure_plaintext, "serve other machines without TLS"),
     key!("server.connections_max", server.connections_max, "connections open at once", |n| within(n, 1, 1 << 20)),
     key!("server.headers_max", server.headers_max, "header fields of a request", |n| within(n, 1, 1000)),
@@ -91,12 +93,23 @@ pub(crate) const KEYS: &[Key] = &[
     key!("runtime.actors_cached_max", runtime.actors_cached_max, "resting actors kept in memory"),
     key!("runtime.module_cache_bytes", runtime.module_cache_bytes, "compiled code kept in memory, in bytes"),
     key!("runtime.requests_max", runtime.requests_max, "clients' requests in flight at once", positive),
+    key!("runtime.queries_max", runtime.queries_max, "queries that run at once", positive),
     key!("runtime.fault_backoff_min", runtime.fault_backoff_min, "pause after a host fault", some_time),
     key!("runtime.fault_backoff_max", runtime.fault_backoff_max, "longest pause after host faults", some_time),
     key!("runtime.upkeep_interval", runtime.upkeep_interval, "how often old things are let go of", some_time),
     key!("runtime.payloads_kept", runtime.payloads_kept, "how long payloads of ended turns are kept; else for ever"),
     key!("runtime.message_ids_kept", runtime.message_ids_kept, "how long idempotency keys of ended turns are known"),
     key!("runtime.blobs_kept", runtime.blobs_kept, "how long blobs to which nothing leads are kept; else until asked"),
+    key!("http.private_hosts", http.private_hosts, "hosts in private networks that activities may reach"),
+    key!("http.extra_ca", extra_ca, "certificates of further authorities that activities trust, PEM"),
+    key!("http.connections_max", http.connections_max, "connections of activities at once", positive),
+    key!("http.connect_timeout", http.connect_timeout, "time to connect to one address, TLS included", some_time),
+    key!("runtime.namespace_turns_max", runtime.namespace_turns_max, "turns of a namespace at once; 0: no limit"),
+    key!(
+        "runtime.namespace_turns_per_second",
+        runtime.namespace_turns_per_second,
+        "turns of a namespace that begin in a second; 0: no limit"
+    ),
     key!("sandbox.instances_max", sandbox.instances_max, "instances at once"),
     key!("sandbox.memory_bytes_max", sandbox.memory_bytes_max, "largest memory a deployment may pin, in bytes"),
     key!("sandbox.table_elements_max", sandbox.table_elements_max, "largest table a deployment may pin"),
@@ -115,6 +128,8 @@ mod tests {
         let mut settings = NodeSettings::new("folder");
         settings.tls_cert = Some("cert.pem".into());
         settings.tls_key = Some("key.pem".into());
+        settings.secrets = Some("secrets".into());
+        settings.extra_ca = Some("ca.pem".into());
         for key in KEYS {
             let shown = (key.show)(&settings);
             (key.set)(&mut settings, &shown).unwrap_or_else(|error| panic!("{}: {error}", key.name));

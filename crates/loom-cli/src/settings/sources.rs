@@ -113,6 +113,9 @@ fn in_file(path: &Path) -> Result<Vec<Said>, CliError> {
             Value::String(text) => text,
             Value::Integer(number) => number.to_string(),
             Value::Boolean(is_set) => is_set.to_string(),
+            Value::Array(items) if items.iter().all(Value::is_str) => {
+                items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+            }
             other => return Err(invalid(format!("{name} cannot be of type {}", other.type_str()))),
         };
         // Paths in a file are relative to it, wherever the node is started.
@@ -137,7 +140,7 @@ fn flattened(table: Table) -> Vec<(String, Value)> {
 }
 
 fn is_path(name: &str) -> bool {
-    ["data", "tls_cert", "tls_key"].contains(&name)
+    ["data", "tls_cert", "tls_key", "secrets", "http.extra_ca"].contains(&name)
 }
 
 fn beside(file: &Path, path: &str) -> String {

@@ -41,6 +41,17 @@ fn paths_in_a_file_are_relative_to_the_file() {
 }
 
 #[test]
+fn several_hosts_are_a_list_in_a_file_and_separated_by_commas_elsewhere() {
+    let file = "[http]\nprivate_hosts = ['b', 'a:1']\nextra_ca = 'ca.pem'";
+    for sourced in [with(Some(file), &[], &[]), with(None, &[("LOOM_HTTP_PRIVATE_HOSTS", "b, a:1")], &[])] {
+        let hosts = sourced.unwrap().settings.http.private_hosts;
+        assert_eq!(hosts.iter().map(String::as_str).collect::<Vec<_>>(), ["a:1", "b"]);
+    }
+    let mixed = with(Some("[http]\nprivate_hosts = ['a', 1]"), &[], &[]).unwrap_err();
+    assert!(mixed.to_string().contains("http.private_hosts cannot be of type array"), "{mixed}");
+}
+
+#[test]
 fn what_is_not_understood_is_an_error_that_names_it() {
     for (file, environment, flag, expected) in [
         (Some("[runtime]\nshard = 1"), None, None, "there is no setting 'runtime.shard'"),

@@ -1,6 +1,6 @@
 //! Kinds of values: how each is read from text and shown as text again.
 
-use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 /// A kind of value. The error says what is expected.
 pub(super) trait Value: Sized {
@@ -67,6 +67,17 @@ impl Value for PathBuf {
 
     fn show(&self) -> String {
         self.display().to_string()
+    }
+}
+
+/// Separated by commas.
+impl Value for BTreeSet<String> {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn show(&self) -> String {
+        self.iter().map(String::as_str).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -69,9 +69,9 @@ fn a_script_that_does_not_hold_says_where() {
     let script = folder.path().join("tests/counter.json");
     let (_, _, error) = fails(&["test", text(folder.path())]);
     assert!(error.contains("error[no-tests]"), "{error}");
-    fs::write(&script, r#"{"actor": "counter", "cases": [{"name": "n", "runs": [{"inptu": 1}]}]}"#).unwrap();
+    fs::write(&script, r#"{"actor": "counter", "cases": [{"name": "n", "runs": [{"extra": 1}]}]}"#).unwrap();
     let (_, _, error) = fails(&["test", text(folder.path())]);
-    assert!(error.contains("error[script-invalid]") && error.contains("unknown field `inptu`"), "{error}");
+    assert!(error.contains("error[script-invalid]") && error.contains("unknown field `extra`"), "{error}");
 
     let cases = r#"{"name": "good", "runs": [{"input": {"add": 1}, "output": 1}]},
         {"name": "bad", "runs": [{"input": {"add": 1}, "output": 2}]}"#;

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,7 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn loom() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loom"));
-    for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOOM_")) {
+    for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOOM_") || name.starts_with("OTEL_")) {
         command.env_remove(variable);
     }
     command.env("RUST_BACKTRACE", "0");
@@ -37,17 +38,29 @@ pub(crate) fn stdout(arguments: &[&str]) -> String {
 pub(crate) struct Dev {
     child: Child,
     pub(crate) url: String,
+    said: Arc<Mutex<String>>,
 }
 
 impl Dev {
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(data, arguments, &[])
+    }
+
+    /// With variables of the environment.
+    pub(crate) fn start_with(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let fixed = ["dev", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-        Self::run(&[&fixed, arguments].concat())
+        Self::run_with(&[&fixed, arguments].concat(), environment)
     }
 
     /// Any command that runs a node.
     pub(crate) fn run(arguments: &[&str]) -> Self {
-        let mut child = loom().args(arguments).env("LOOM_LOG", "error").stderr(Stdio::piped()).spawn().unwrap();
+        Self::run_with(arguments, &[])
+    }
+
+    fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = loom();
+        command.args(arguments).env("LOOM_LOG", "error").envs(environment.iter().copied()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut seen = Vec::new();
         let url = loop {
@@ -59,8 +72,15 @@ impl Dev {
             seen.push(line);
         };
         // Whatever else it says must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url }
+        let said = Arc::new(Mutex::new(seen.join("\n")));
+        let says = said.clone();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| says.lock().unwrap().push_str(&line)));
+        Self { child, url, said }
+    }
+
+    /// What it said on standard error so far, but for the line breaks.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     pub(crate) fn client(&self) -> Client {

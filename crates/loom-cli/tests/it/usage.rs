@@ -133,7 +133,7 @@ async fn the_interface_answers_nonsense_with_problems() {
     let big = "x".repeat(5_000_000);
     for (method, path, content_type, body, status, code) in [
         ("GET", "/nothing", json, "", 404, "unknown-route"),
-        ("DELETE", "/v1/actors", json, "", 404, "unknown-route"),
+        ("DELETE", "/v1/actors", json, "", 405, "method-not-allowed"),
         ("POST", "/v1/actors/a/b/messages", "text/plain", "{}", 415, "unsupported-media-type"),
         ("POST", "/v1/actors/a/b/messages", json, "{", 400, "invalid-json"),
         ("POST", "/v1/actors/A/b/messages", json, "{}", 400, "invalid-address"),

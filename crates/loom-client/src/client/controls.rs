@@ -1,14 +1,19 @@
-//! What operators ask for.
+//! What operators ask for: controls, dead letters, schedules.
 
 use reqwest::Method;
 
 use super::{Client, ClientError};
-use crate::{Accepted, Control, Controlled, DeadLetter, Page, Redelivery};
+use crate::{Accepted, Control, Controlled, DeadLetter, Page, Redelivery, Schedule};
 
 impl Client {
     /// Does something to an actor. Returns when that is durable.
     pub async fn control(&self, actor: &str, control: &Control) -> Result<Controlled, ClientError> {
         self.json(self.request(Method::POST, &format!("/v1/actors/{actor}/control")).json(control)).await
+    }
+
+    /// What active deployments send at certain times.
+    pub async fn schedules(&self) -> Result<Vec<Schedule>, ClientError> {
+        self.json(self.request(Method::GET, "/v1/schedules")).await
     }
 
     /// A page of messages that could not be handled, of one actor or of all.

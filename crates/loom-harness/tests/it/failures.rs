@@ -127,7 +127,7 @@ fn scripts_that_make_no_sense_are_refused_with_the_place() {
     refused(r#"{"cases": []}"#, "exactly one of 'actor' and 'activity'");
     refused(r#"{"actor": "a", "cases": []}"#, "without a case");
     refused(r#"{"actor": "a", "cases": [{"name": "n", "runs": []}]}"#, "case 'n': needs at least one run");
-    refused(r#"{"actor": "a", "cases": [{"name": "n", "runs": [{"inptu": 1}]}]}"#, "unknown field `inptu`");
+    refused(r#"{"actor": "a", "cases": [{"name": "n", "runs": [{"extra": 1}]}]}"#, "unknown field `extra`");
     refused(
         r#"{"actor": "a", "cases": [{"name": "n", "runs": [{"output": null, "failure": {"kind": "k"}}]}]}"#,
         "case 'n', run 1: give one of",

@@ -7,7 +7,7 @@ mod scripts;
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use loom_harness::{Bench, Script};
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, TurnLimits};
 use loom_types::{Cid, Codec};
 use loom_wasmtime::{Settings, WasmtimeSandbox};
 
@@ -22,12 +22,10 @@ fn deployment() -> (Deployment, BTreeMap<Cid, Vec<u8>>) {
     let cid = |bytes: &[u8]| Cid::of(Codec::Raw, bytes);
     let limits = GuestLimits { fuel: 20_000_000, ..GuestLimits::default() };
     let activity = |capabilities: &[&str]| ActivitySpec {
-        module: cid(&echo),
-        limits,
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
-        retry: Retry::default(),
+        ..ActivitySpec::pure(cid(&echo), limits)
     };
-    let actors = [("probe".to_owned(), ActorSpec { module: cid(&probe), limits })].into();
+    let actors = [("probe".to_owned(), ActorSpec { module: cid(&probe), limits, turns: TurnLimits::default() })].into();
     let activities = [("echo".to_owned(), activity(&[])), ("effect".to_owned(), activity(&["http"]))].into();
     let deployment = Deployment::new("tests", actors, activities).unwrap();
     (deployment, [(cid(&probe), probe), (cid(&echo), echo)].into())

@@ -193,10 +193,16 @@ impl Turn {
         }
     }
 
-    /// Whether a client's message with this id was taken inside the turn and has no answer yet.
+    /// The steps that a reset left behind do not answer a message that another step has taken again.
+    pub(super) fn forget_received(&mut self, message: &Message) {
+        let left = self.records.iter_mut().filter(|record| record.is_discarded);
+        left.filter(|record| record.received.as_ref().is_some_and(|received| received.message.id == message.id))
+            .for_each(|record| record.received = None);
+    }
+
+    /// Whether a client's message with this id was taken inside the turn.
     pub fn has_received(&self, id: &MessageId) -> bool {
-        let received = self.records.iter().filter_map(|record| record.received.as_ref());
-        received.filter(|received| received.answered.is_none()).any(|received| received.message.id == *id)
+        self.records.iter().filter_map(|record| record.received.as_ref()).any(|received| received.message.id == *id)
     }
 
     /// Whatever was received and never answered gets `outcome`, which is known from entry `entry` on.

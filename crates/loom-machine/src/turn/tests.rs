@@ -9,7 +9,7 @@ use loom_types::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ActivitySpec, Deployment, GuestLimits, MessageKind, Retry};
+use crate::{ActivitySpec, Deployment, GuestLimits, MessageKind};
 
 struct Counting(u8);
 
@@ -30,10 +30,8 @@ impl Directory for Knows {
 
 fn deployment() -> Arc<Deployment> {
     let spec = |capabilities: &[&str]| ActivitySpec {
-        module: Cid::of(Codec::Raw, b"activity"),
-        limits: GuestLimits::default(),
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
-        retry: Retry::default(),
+        ..ActivitySpec::pure(Cid::of(Codec::Raw, b"activity"), GuestLimits::default())
     };
     let activities = [("pure".to_owned(), spec(&[])), ("effect".to_owned(), spec(&["http"]))].into();
     Arc::new(Deployment::new("tests", Default::default(), activities).unwrap())
@@ -219,6 +217,19 @@ fn what_differs_from_the_journal_is_a_divergence_that_shows_both() {
     let divergence = early.end(Ok("null")).unwrap_err();
     assert!(divergence.to_string().contains("guest:   the end of the turn"), "{divergence}");
     assert!(early.turn.pending().is_empty(), "nothing is written over history");
+}
+
+#[test]
+fn waiting_where_the_journal_goes_on_is_a_divergence() {
+    let mut bench = Bench::new();
+    bench.ask(r#"{"op":"timer.start","ms":5}"#);
+    bench.ask(r#"{"op":"now"}"#);
+    bench.commit();
+    let mut again = bench.restored(bench.journal.len());
+    again.ask(r#"{"op":"timer.start","ms":5}"#);
+    let divergence = again.try_ask(r#"{"op":"await","handles":[0],"mode":"all"}"#).unwrap_err();
+    assert_eq!((divergence.n, divergence.entry, divergence.entry_last), (1, 2, 2));
+    assert!(divergence.to_string().contains("guest:   await "), "{divergence}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::{
     causes,
     deployments::Target,
     shard::{CellResult, ControlResponder, Event, Io, Responders},
+    trace::{self, CommitSpans},
 };
 
 /// A commit under way and what waits for it.
@@ -38,6 +39,7 @@ pub(crate) struct InFlight {
     turn_started_at: Option<std::time::Duration>,
     /// Blobs that its entries name; let go of when it has returned.
     _holds: Vec<Hold>,
+    spans: CommitSpans,
 }
 
 impl InFlight {
@@ -88,7 +90,8 @@ impl Live {
         let admissions = opening.into_iter().chain(running.admitted.drain(..)).collect();
         let accept = Some(running.turn.opening().turn);
         let _holds = std::mem::take(&mut running.holds);
-        let in_flight = InFlight { accept, admissions, _holds, ..InFlight::default() };
+        let in_flight =
+            InFlight { accept, admissions, _holds, spans: CommitSpans::of(&running.span), ..InFlight::default() };
         let open_turn = Some(running.started_seq);
         let needs_worker = running.needs_worker();
         self.hand_in(
@@ -162,8 +165,11 @@ impl Live {
     /// Hands in the turn's end.
     pub(super) fn commit_end(&mut self, io: &mut Io, ended: Ended) {
         let Ended { outcome, state } = ended;
-        let (pending, mut in_flight, taken, books) = self.close_turn(io, matches!(outcome, Outcome::Err(_)));
+        let cancels = self.cancels_of_running();
+        let (pending, mut in_flight, mut taken, books) = self.close_turn(io, matches!(outcome, Outcome::Err(_)));
+        taken.extend(cancels);
         let mut running = self.running.take().expect("a turn ends");
+        in_flight.controlled.extend(running.stopping.take().and_then(|stopping| stopping.responder));
         let turn = running.turn.opening().turn;
         if let Some(admission) = running.admission.take() {
             let seq = SequenceNumber(self.chain.next_seq.0 + pending.entries.len() as u64 - 1);
@@ -196,7 +202,7 @@ impl Live {
         let target = target.unwrap_or_else(|| {
             let (cid, deployment) = (before.deployment_cid, before.deployment.clone());
             let spec = deployment.actors[self.address.actor_type()].clone();
-            Target { cid, deployment, spec }
+            Target { cid, deployment, spec, gates: Vec::new() }
         });
         self.turn = self.turn.next();
         let mut turn = self.open(io, message, payload, target, false);
@@ -208,6 +214,10 @@ impl Live {
         let elapsed = io.context.clock.elapsed();
         let mut successor = super::Running::new(turn, started_seq, admission, running.responders, elapsed);
         successor.is_recorded = true;
+        successor.span = trace::turn(&self.address, self.turn.0, false, trace::context(&running.span).as_ref());
+        // Whoever wants the message's guest to stop wants it still.
+        successor.stopping = running.stopping;
+        successor.place = running.place;
         self.running = Some(Box::new(successor));
         let standing = Standing { open_turn: Some(started_seq), needs_worker: true, state };
         self.hand_in(io, Batch { pending, next: Some(next) }, in_flight, taken, books, standing);
@@ -215,17 +225,14 @@ impl Live {
 
     /// What the end of the running turn takes along.
     fn close_turn(&mut self, io: &mut Io, failed: bool) -> (Pending, InFlight, Vec<Position>, Vec<TimerWrite>) {
-        let cancels = self.cancels_of_running();
         let running = self.running.as_mut().expect("a turn ends");
         running.interrupt();
-        running.taken.extend(cancels);
-        let controlled = running.stopping.take().and_then(|stopping| stopping.responder);
         let in_flight = InFlight {
             admissions: running.admitted.drain(..).collect(),
             ended: Some(failed),
-            controlled: controlled.into_iter().collect(),
             turn_started_at: Some(running.started_at),
             _holds: std::mem::take(&mut running.holds),
+            spans: CommitSpans::of(&running.span),
             ..InFlight::default()
         };
         io.resident.pop(&self.address);
@@ -299,6 +306,7 @@ impl Live {
             payloads.extend(next.payloads);
         }
         in_flight.entries = entries.len() as u64;
+        in_flight.spans.begin(in_flight.entries);
         let head = self.chain.head.expect("a journal that is written to has a head");
         let (actor, segment, at_ms) = (self.address.clone(), Segment { entries, payloads }, io.context.clock.now_ms());
         let mut commit = Commit {
@@ -340,6 +348,7 @@ impl Live {
                 if not_before_ms.is_none() {
                     in_flight.wake.push((message.to.clone(), Lane::Messages));
                 }
+                io.context.traces.put(&message.id, &in_flight.spans.turn);
                 debug_assert!(matches!(message.kind, MessageKind::Call | MessageKind::Send));
                 commit.messages.push(OutgoingMessage { to: message.to, id: message.id, payload, not_before_ms });
             }
@@ -401,6 +410,9 @@ impl Live {
         metrics.commits.inc();
         metrics.entries.inc_by(in_flight.entries);
         metrics.steps.inc_by(in_flight.steps);
+        if in_flight.entries > 0 {
+            io.context.watchers.committed(&self.address);
+        }
         if !in_flight.answers.is_empty() {
             self.ended += 1;
         }
@@ -409,6 +421,7 @@ impl Live {
             metrics.turns_ended.inc();
             if failed {
                 metrics.turns_failed.inc();
+                in_flight.spans.failed();
             }
         }
         if let Some(started_at) = in_flight.turn_started_at {

@@ -1,7 +1,7 @@
 //! Messages that the running turn takes in, and cancellations of messages.
 
 use loom_machine::{Ambient, Control, Failure};
-use loom_storage::Position;
+use loom_storage::{Arrival, Parcel, Position};
 use loom_types::MessageId;
 
 use super::{Live, Phase, Queued, client_admission, turn::Stopping};
@@ -42,10 +42,15 @@ impl Live {
         true
     }
 
-    /// Nobody waits any more for what a message began. It arrived before this word of it did.
-    pub(super) fn cancel_arrived(&mut self, io: &mut Io, message: MessageId, position: Position) {
-        self.cancels.insert(position, message);
-        self.stop_if_asked(io);
+    /// Nobody waits any more for what these messages began. Each arrived before this word of it did, but may not have
+    /// been read yet.
+    pub(super) fn cancels_arrived(&mut self, arrivals: &[Arrival]) {
+        for Arrival { position, parcel } in arrivals {
+            if let Parcel::Cancel { message } = parcel {
+                self.cancels.insert(*position, message.clone());
+                self.messages.more = true;
+            }
+        }
     }
 
     /// Tells the guest to stop, if it waits and somebody wants that.

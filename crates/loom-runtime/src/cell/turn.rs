@@ -7,14 +7,20 @@ use loom_machine::{
     Work,
 };
 use loom_storage::{Admission, DueTimer, Hold, Position, TimerRecord, TimerWrite};
-use loom_types::{Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type};
+use loom_types::{
+    ActorAddress, Cid, Codec, MessageId, Payload, SaltSource as _, SequenceNumber, StepRef, TurnNumber, media_type,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Span;
 
-use super::{Live, Queued, client_admission};
+use super::{Live, Queued, client_admission, divergence};
 use crate::{
     Settled,
     activity::{self, Attempted, Job, Sliced},
     deployments::Target,
+    gate::Place,
     shard::{CellResult, ControlResponder, Io, Responders},
+    trace::{self, Traces},
 };
 
 /// Due time of the row that marks an attempt under way: it never fires, and after a restart tells that the
@@ -51,7 +57,15 @@ pub(crate) struct Running {
     pub(crate) holds: Vec<Hold>,
     /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
     pub(crate) jobs: HashMap<u32, u32>,
+    /// Ends them when the turn does, or when this process gives it up.
+    over: DropGuard,
     pub(crate) started_at: Duration,
+    /// Open until the turn's end is durable.
+    pub(crate) span: Span,
+    /// Of the pure activity that runs inside its step.
+    inner_span: Span,
+    /// Its place inside the gates, until it ends or waits for what may never come.
+    pub(crate) place: Place,
     /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
     module: Option<Arc<dyn Module>>,
     guest: Option<Box<dyn Guest>>,
@@ -113,7 +127,11 @@ impl Running {
             books: Vec::new(),
             holds: Vec::new(),
             jobs: HashMap::new(),
+            over: CancellationToken::new().drop_guard(),
             started_at,
+            span: Span::none(),
+            inner_span: Span::none(),
+            place: Place::default(),
             module: None,
             guest: None,
             inner: None,
@@ -125,6 +143,19 @@ impl Running {
 
     pub(crate) fn number(&self) -> TurnNumber {
         self.turn.opening().turn
+    }
+
+    /// Begins the turn's span: in its request's trace, or in that of the actor that sent the message.
+    fn trace(&mut self, actor: &ActorAddress, traces: &Traces) {
+        let request = self.responders.iter().find_map(|responders| responders.trace.clone());
+        let parent = request.or_else(|| traces.take(self.message_id()));
+        self.span = trace::turn(actor, self.turn.opening().turn.0, false, parent.as_ref());
+    }
+
+    /// The same for a turn that is taken up again, whose trace may be forgotten.
+    pub(super) fn trace_again(&mut self, actor: &ActorAddress, traces: &Traces) {
+        let parent = traces.take(self.message_id());
+        self.span = trace::turn(actor, self.turn.opening().turn.0, true, parent.as_ref());
     }
 
     pub(crate) fn message_id(&self) -> &MessageId {
@@ -185,6 +216,12 @@ impl Live {
             self.blocked = true;
             return;
         };
+        let Some(place) = self.enter(io, &target) else {
+            // Whoever leaves lets it in.
+            self.inbox.push_front(queued);
+            self.blocked = true;
+            return;
+        };
         self.blocked = false;
         let Queued { message, payload, position, responders } = queued;
         self.turn = self.turn.next();
@@ -194,8 +231,10 @@ impl Live {
         let cancel = self.take_cancel(&message.id, position);
         let turn = self.open(io, message, payload, target, is_new);
         let mut running = Running::new(turn, started_seq, admission, responders, io.context.clock.elapsed());
+        running.place = place;
         running.taken.extend(position);
         running.taken.extend(cancel);
+        running.trace(&self.address, &io.context.traces);
         self.running = Some(Box::new(running));
         if cancel.is_some() {
             self.cancel_unrun(io);
@@ -363,13 +402,15 @@ impl Live {
     fn show_logs(&mut self) {
         let Some(running) = self.running.as_mut() else { return };
         let turn = running.turn.opening().turn.0;
-        for line in running.turn.take_logs() {
+        let lines = running.turn.take_logs();
+        let span = &running.span;
+        for line in lines {
             let (actor, message, fields) = (&self.address, line.message, line.fields.unwrap_or_default());
             match line.level.as_str() {
-                "error" => tracing::error!(target: "guest", %actor, turn, fields, "{message}"),
-                "warn" => tracing::warn!(target: "guest", %actor, turn, fields, "{message}"),
-                "debug" => tracing::debug!(target: "guest", %actor, turn, fields, "{message}"),
-                _ => tracing::info!(target: "guest", %actor, turn, fields, "{message}"),
+                "error" => tracing::error!(target: "guest", parent: span, %actor, turn, fields, "{message}"),
+                "warn" => tracing::warn!(target: "guest", parent: span, %actor, turn, fields, "{message}"),
+                "debug" => tracing::debug!(target: "guest", parent: span, %actor, turn, fields, "{message}"),
+                _ => tracing::info!(target: "guest", parent: span, %actor, turn, fields, "{message}"),
             }
         }
     }
@@ -394,6 +435,7 @@ impl Live {
                     Some(Ok(module)) => match module.start(&spec.limits, &input) {
                         Ok(inner) => {
                             running.inner = Some(inner);
+                            running.inner_span = trace::activity(&running.span, &name, None, 1);
                             io.context.metrics.activities.inc();
                             self.run_inner(io)
                         }
@@ -448,7 +490,7 @@ impl Live {
                 self.slice_over(io);
                 None
             }
-            Sliced::NeedsModule => unreachable!("it runs already"),
+            Sliced::NeedsModule | Sliced::Waits(_) | Sliced::Cancelled => unreachable!("it runs, and only computes"),
             Sliced::Done(Err(fault)) => {
                 self.abandon(io, &fault);
                 None
@@ -456,6 +498,7 @@ impl Live {
             Sliced::Done(Ok(result)) => {
                 running.inner_fuel += inner.fuel_used();
                 running.inner = None;
+                running.inner_span = Span::none();
                 Some(self.finish(io, result.as_deref()))
             }
         }
@@ -513,6 +556,9 @@ impl Live {
         let running = self.running.as_mut().expect("a turn is driven");
         running.phase = Phase::Waiting;
         running.faults = 0;
+        if !running.turn.outstanding().any(|outstanding| matches!(outstanding.work, Work::Activity { .. })) {
+            running.place = Place::default();
+        }
         io.resident.put(self.address.clone(), io.context.clock.elapsed());
         self.flush(io);
         self.tell_waiting();
@@ -547,6 +593,7 @@ impl Live {
         let running = self.running.as_mut().expect("a turn is driven");
         running.guest = None;
         running.inner = None;
+        running.inner_span = Span::none();
         running.faults = running.faults.saturating_add(1);
         running.phase = Phase::Backoff(fault.to_string());
         io.context.metrics.host_faults.inc();
@@ -572,9 +619,12 @@ impl Live {
         io.context.metrics.divergences.inc();
         tracing::error!(actor = %self.address, "{divergence}");
         let running = self.running.as_mut().expect("a turn is driven");
+        let active = io.context.deployments.target(self.address.namespace(), self.address.actor_type());
+        let (pinned, active) = (running.turn.opening().deployment_cid, active.map(|target| target.cid));
+        let report = divergence::report(divergence, running.started_seq, pinned, active);
         running.guest = None;
         running.inner = None;
-        running.phase = Phase::Diverged(divergence.to_string());
+        running.phase = Phase::Diverged(report);
     }
 
     /// The turn is over: everything it did becomes durable together, and only then is anybody told.
@@ -691,7 +741,9 @@ impl Live {
             return;
         }
         running.jobs.insert(n, attempt);
-        let job = Job { address: self.address.clone(), step, attempt, spec, input };
+        let span = trace::activity(&running.span, &name, Some(n), attempt);
+        let cancelled = running.over.token().clone();
+        let job = Job { address: self.address.clone(), step, attempt, spec, input, span, cancelled };
         if attempt > 1 && job.spec.is_effectful() {
             io.context.metrics.activity_retries.inc();
             // Counted before it begins, so that a crash counts too.
@@ -734,11 +786,12 @@ impl Live {
             return;
         };
         let n = job.step.n;
-        let Some(Work::Activity { retry, .. }) = running.turn.outstanding_work(n).cloned() else { return };
         if running.jobs.get(&n) != Some(&job.attempt) {
             return;
         }
         running.jobs.remove(&n);
+        // A cancellation may have been its outcome.
+        let Some(Work::Activity { retry, .. }) = running.turn.outstanding_work(n).cloned() else { return };
         match attempted {
             Err(fault) => {
                 tracing::warn!(actor = %self.address, step = %job.step, %fault, "activity abandoned, trying again");
@@ -786,7 +839,8 @@ enum Started {
     Fault(HostFault),
 }
 
-fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
+/// A blob's bytes as the guest is given them.
+pub(crate) fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
     let text = if base64 {
         data_encoding::BASE64.encode(bytes)
     } else {

@@ -3,11 +3,17 @@
 
 mod audit;
 mod controls;
+mod cron;
+mod effects;
 mod faults;
+mod gates;
 mod hostile;
+mod manual;
 mod messages;
 mod node;
+mod queries;
 mod recorded;
+mod replay;
 mod restarts;
 mod turns;
 mod upkeep;

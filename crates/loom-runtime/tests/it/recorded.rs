@@ -5,10 +5,10 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use loom_machine::{Ambient, Deployment, Directory, Progress, Reaction, Sandbox as _, Task, Turn};
-use loom_runtime::{OsSalts, SendOptions, Settled};
+use loom_machine::{Deployment, Sandbox as _};
+use loom_runtime::{Candidate, Impossible, RecordedTurn, Replayed, SendOptions, Settled, Surroundings, replay, turns};
 use loom_storage::{Storage, memory::MemoryStore};
-use loom_types::{ActorAddress, Cid, Codec, Entry, EntryBody, Payload, Segment, SequenceNumber, TurnResult};
+use loom_types::{ActorAddress, Cid, Codec, Entry, EntryBody, Payload, Segment, SequenceNumber};
 use serde_json::{Value, json};
 
 use crate::node::{Node, PATIENCE, prebuilt, probe, sandbox, settings};
@@ -83,14 +83,6 @@ async fn segments(storage: &Storage, actor: &ActorAddress) -> Vec<Segment> {
     }
 }
 
-struct Everyone;
-
-impl Directory for Everyone {
-    fn has_actor_type(&self, _: &str, _: &str) -> bool {
-        panic!("a replay asks nobody")
-    }
-}
-
 #[tokio::test]
 async fn recorded_journals_replay() {
     if let Some(name) = std::env::var_os("LOOM_RECORD") {
@@ -100,13 +92,13 @@ async fn recorded_journals_replay() {
     for file in std::fs::read_dir(folder()).unwrap() {
         let path = file.unwrap().path();
         let recorded: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-        replay(&recorded);
+        check(&recorded);
         replayed += 1;
     }
     assert!(replayed > 0);
 }
 
-fn replay(recorded: &Value) {
+fn check(recorded: &Value) {
     let mut entries: Vec<Entry> = Vec::new();
     let mut payloads: HashMap<Cid, Payload> = HashMap::new();
     let mut head = None;
@@ -120,72 +112,42 @@ fn replay(recorded: &Value) {
         payloads.extend(segment.payloads.into_iter().map(|payload| (payload.cid(), payload)));
     }
     let deployment = Arc::new(Deployment::decode(&unhex(&recorded["deployment"])).unwrap());
-    let module = unhex(&recorded["module"]);
+    let bytes = unhex(&recorded["module"]);
+    let cid = Cid::of(Codec::Raw, &bytes);
     let blobs: HashMap<Cid, Vec<u8>> = recorded["blobs"]
         .as_array()
         .unwrap()
         .iter()
         .map(|blob| (Cid::of(Codec::Raw, &unhex(blob)), unhex(blob)))
         .collect();
-    let mut state: Option<Payload> = None;
-    let starts = entries.iter().enumerate().filter(|(_, entry)| matches!(entry.body, EntryBody::TurnStarted { .. }));
-    for (start, _) in starts {
-        let length =
-            entries[start..].iter().position(|entry| matches!(entry.body, EntryBody::TurnEnded { .. })).unwrap();
-        let turn = &entries[start..start + length];
-        let ended = &entries[start + length].body;
-        state = replay_turn(turn, ended, &payloads, &deployment, &module, &blobs, state);
+    let candidate = Candidate {
+        cid,
+        module: sandbox().compile(cid, &bytes).unwrap().unwrap(),
+        limits: deployment.actors["probe"].limits,
+        engine: sandbox().engine().to_owned(),
+    };
+    let blob = |cid: Cid| blobs.get(&cid).cloned().map(Into::into).ok_or_else(|| "not recorded".to_owned());
+    let surroundings = Surroundings { blob: &blob, is_over: &|| false };
+    let recorded = turns(&entries, &Arc::new(payloads), None);
+    assert!(!recorded.is_empty());
+    for turn in recorded {
+        assert!(turn.is_over());
+        insist(&turn, &replay(&turn, deployment.clone(), &candidate, &surroundings));
     }
 }
 
-/// Runs the turn again and insists on the recorded end; gives the state after it.
-fn replay_turn(
-    entries: &[Entry],
-    ended: &EntryBody,
-    payloads: &HashMap<Cid, Payload>,
-    deployment: &Arc<Deployment>,
-    module: &[u8],
-    blobs: &HashMap<Cid, Vec<u8>>,
-    state: Option<Payload>,
-) -> Option<Payload> {
-    let EntryBody::TurnEnded { result, state: state_after, fuel } = ended else { panic!("{ended:?}") };
-    let find = |cid: &Cid| payloads.get(cid).cloned();
-    let mut turn = Turn::restore(entries, &find, deployment.clone(), state).unwrap();
-    let compiled = sandbox().compile(turn.opening().module, module).unwrap().unwrap();
-    let limits = deployment.actors["probe"].limits;
-    let mut guest = compiled.start(&limits, &turn.opening().message.body.clone()).unwrap();
-    let mut salts = OsSalts::default();
-    let mut ambient = Ambient { now_ms: 0, salts: &mut salts, directory: &Everyone };
-    let mut answer: Option<String> = None;
-    let output = loop {
-        match guest.resume(answer.take().as_deref()).unwrap() {
-            Progress::Yielded => {}
-            Progress::Returned(output) => break Ok(output),
-            Progress::Failed(failure) => break Err(failure),
-            Progress::Called(request) => {
-                answer = Some(match turn.request(&request, &mut ambient).unwrap() {
-                    Reaction::Answer(answer) => answer,
-                    Reaction::Run(Task::BlobGet { cid, .. }) => {
-                        let text = serde_json::to_string(std::str::from_utf8(&blobs[&cid]).unwrap()).unwrap();
-                        turn.finish(Ok(&text), &mut ambient)
-                    }
-                    other => panic!("the journal does not know {other:?}"),
-                });
+/// The turn came to its recorded end with its recorded fuel, as far as the engine is the one that recorded it.
+fn insist(turn: &RecordedTurn, replayed: &Replayed) {
+    let EntryBody::TurnStarted { engine, .. } = &turn.entries[0].body else { panic!("it starts with something else") };
+    let EntryBody::TurnEnded { fuel, .. } = turn.entries.last().unwrap().body else { panic!("it has no end") };
+    match replayed {
+        Replayed::Agreed(agreed) => {
+            assert!(agreed.to_the_end);
+            if engine == sandbox().engine() {
+                assert_eq!(agreed.fuel, fuel);
             }
         }
-    };
-    let same_engine = turn.opening().engine == sandbox().engine();
-    let loom_machine::Ended { outcome, state } = turn.end(output, guest.fuel_used(), &mut ambient).unwrap();
-    let cid = result.cid();
-    let recorded = &payloads[&cid];
-    // What a trap says, and how much fuel a turn takes, is the engine's.
-    if same_engine || matches!(result, TurnResult::Reply(_)) {
-        assert_eq!(outcome.payload().text(), recorded.text());
+        Replayed::Impossible(Impossible::OtherEngine { recorded }) => assert_eq!(recorded, engine),
+        other => panic!("turn {}: {other:?}", turn.entries[0].turn),
     }
-    if same_engine {
-        assert_eq!(guest.fuel_used(), *fuel);
-    }
-    let after = state_after.map(|cid| payloads[&cid].clone());
-    assert_eq!(state.as_ref().map(|state| state.value()), after.as_ref().map(|after| after.value()));
-    after
 }

@@ -86,7 +86,7 @@ fn few_routes_are_public() {
         .filter(|(_, _, access)| *access == Access::Public)
         .map(|(method, path, _)| format!("{method} {path}"))
         .collect();
-    assert_eq!(public, ["POST /v1/promises/{token}", "GET /healthz", "GET /readyz"]);
+    assert_eq!(public, ["POST /v1/promises/{token}", "GET /healthz", "GET /readyz", "GET /openapi.json"]);
 }
 
 #[tokio::test]

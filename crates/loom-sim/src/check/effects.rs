@@ -37,7 +37,9 @@ pub(super) fn check(histories: &Histories, facts: &[Dated], findings: &mut Findi
             Fact::Applied { actor, entries, .. } => *durable.entry(actor).or_default() += entries.len() as u64,
             Fact::Effect { key, count } => {
                 made.insert(key, *count);
-                let holds = effectful.get(key).is_some_and(|step| is_durable(&durable, step.actor, step.seq));
+                let holds = effectful
+                    .get(key)
+                    .is_some_and(|steps| steps.iter().any(|step| is_durable(&durable, step.actor, step.seq)));
                 findings.expect(holds, AFTER, || format!("{key} reached the world before its entry was durable"));
             }
             Fact::Abandoned { key } => *abandoned.entry(key).or_default() += 1,
@@ -52,14 +54,15 @@ pub(super) fn check(histories: &Histories, facts: &[Dated], findings: &mut Findi
             _ => {}
         }
     }
-    for (key, step) in &effectful {
+    for (key, steps) in &effectful {
         let made = made.get(key.as_str()).copied().unwrap_or_default();
         let abandoned = abandoned.get(key.as_str()).copied().unwrap_or_default();
-        check_attempts(key, step, made, abandoned, findings);
+        check_attempts(key, steps, made, abandoned, findings);
     }
     for (token, promise) in promises {
         let Some((_, _, text)) = promise.outcome else { continue };
         let holds = match said.get(token.as_str()) {
+            _ if is_cancelled(text) => true,
             Some(Ok(value)) => text == value,
             Some(Err(_)) => text.contains("\"kind\":\"rejected\""),
             None => false,
@@ -68,25 +71,40 @@ pub(super) fn check(histories: &Histories, facts: &[Dated], findings: &mut Findi
     }
 }
 
-fn check_attempts(key: &str, step: &Effectful<'_>, made: u32, abandoned: u32, findings: &mut Findings) {
-    let most = step.outcome.map_or(ATTEMPTS_MAX, |(attempts, ..)| attempts);
-    findings.expect(most <= ATTEMPTS_MAX && most > 0, ATTEMPTS, || format!("{key} was tried {most} times"));
+fn check_attempts(key: &str, steps: &[Effectful<'_>], made: u32, abandoned: u32, findings: &mut Findings) {
+    let mut most = 0;
+    for Effectful { outcome, .. } in steps {
+        let counted = outcome.filter(|(.., text)| !is_cancelled(text)).map_or(ATTEMPTS_MAX, |(attempts, ..)| attempts);
+        findings
+            .expect(counted <= ATTEMPTS_MAX && counted > 0, ATTEMPTS, || format!("{key} was tried {counted} times"));
+        most += counted;
+    }
     findings.expect(made <= most + abandoned, ATTEMPTS, || {
         format!("{key} reached the world {made} times, {most} attempts are journaled, {abandoned} were the host's")
     });
-    let Some((_, result, text)) = step.outcome else { return };
-    let is_interrupted = matches!(result, Resolution::Err(_)) && text.contains("\"kind\":\"interrupted\"");
-    findings.expect(made > 0 || is_interrupted, AFTER, || format!("{key} has an outcome and was never tried"));
+    let was_tried = |(_, result, text): (u32, Resolution, &str)| {
+        !matches!(result, Resolution::Err(_)) || !text.contains("\"kind\":\"interrupted\"") && !is_cancelled(text)
+    };
+    let is_tried = steps.iter().any(|step| step.outcome.is_some_and(was_tried));
+    findings.expect(made > 0 || !is_tried, AFTER, || format!("{key} has an outcome and was never tried"));
+}
+
+fn is_cancelled(text: &str) -> bool {
+    text.contains("\"kind\":\"cancelled\"")
 }
 
 /// Effectful activities by their key.
-fn effectful_steps(histories: &Histories) -> BTreeMap<String, Effectful<'_>> {
+fn effectful_steps(histories: &Histories) -> BTreeMap<String, Vec<Effectful<'_>>> {
     steps(histories, |op, request, _| {
         let is_effect = op.starts_with("activity") && request["name"] == "effect";
         is_effect.then(|| request["input"]["key"].as_str().expect("effects have keys").to_owned())
     })
     .into_iter()
-    .collect()
+    .fold(BTreeMap::new(), |mut found, (key, step)| {
+        // A reset lets an operation be done again, as another step.
+        found.entry(key).or_insert_with(Vec::new).push(step);
+        found
+    })
 }
 
 /// Promises by their token.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures::FutureExt as _;
 use loom_machine::{Failure, Message};
 use loom_storage::Storage;
-use loom_types::{ActorAddress, Cid, Entry, EntryBody, MessageId, Namespace, Payload, SequenceNumber, TurnResult};
+use loom_types::{ActorAddress, Cid, Entry, EntryBody, Namespace, Payload, SequenceNumber, TurnResult};
 
 use super::Findings;
 use crate::program::Program;
@@ -153,18 +153,4 @@ impl History {
     pub(crate) fn text(&self, cid: &Cid) -> &str {
         self.payloads.get(cid).and_then(Payload::text).unwrap_or_default()
     }
-}
-
-/// A message and where it was handled.
-pub(crate) type Handled<'a> = BTreeMap<&'a MessageId, Vec<(&'a ActorAddress, usize)>>;
-
-/// Every message that has a turn, with its receiver and the turn's place in the receiver's journal.
-pub(crate) fn handled(histories: &Histories) -> Handled<'_> {
-    let mut handled = Handled::new();
-    for (actor, history) in &histories.actors {
-        for (place, turn) in history.turns.iter().enumerate() {
-            handled.entry(&turn.message.id).or_default().push((actor, place));
-        }
-    }
-    handled
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loom_types::Payload;
+use loom_types::{EntryBody, Payload};
 
 use super::{
     Findings,
@@ -28,11 +28,13 @@ pub(super) fn check(histories: &Histories, findings: &mut Findings) {
 }
 
 fn modelled(history: &History, findings: &mut Findings, actor: &str) -> BTreeMap<String, i64> {
-    let mut state = BTreeMap::new();
+    let mut state = forked(history);
     for turn in &history.turns {
         let Some((_, result)) = history.result_of(turn) else { continue };
-        let is_cancelled = result.as_ref().is_err_and(|failure| failure.contains("\"kind\":\"cancelled\""));
-        findings.expect(is_cancelled || result.is_ok() == turn.program.ends_well(), RESULT, || {
+        let is_ended = result.as_ref().is_err_and(|failure| {
+            failure.contains("\"kind\":\"cancelled\"") || failure.contains("\"kind\":\"turn-failed\"")
+        });
+        findings.expect(is_ended || result.is_ok() == turn.program.ends_well(), RESULT, || {
             format!("{} of {actor} ended with {result:?}", turn.message.id)
         });
         if result.is_ok() {
@@ -42,8 +44,18 @@ fn modelled(history: &History, findings: &mut Findings, actor: &str) -> BTreeMap
     state
 }
 
+/// What a fork began with.
+fn forked(history: &History) -> BTreeMap<String, i64> {
+    match history.entries.get(1).map(|entry| &entry.body) {
+        Some(EntryBody::Control { state: Some(state), .. }) => {
+            serde_json::from_str(history.text(state)).expect("programs keep numbers")
+        }
+        _ => BTreeMap::new(),
+    }
+}
+
 fn apply(program: &Program, state: &mut BTreeMap<String, i64>) {
-    for op in &program.ops {
+    for op in program.run_ops() {
         match op {
             Op::Add { name, amount } => *state.entry(name.clone()).or_default() += amount,
             Op::Delete { name } => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loom_machine::{
-    Ambient, Deployment, Directory, Ended, Failure, Guest as _, Outcome, Progress, Reaction, Task, Turn,
+    Ambient, Deployment, Directory, Ended, Failure, Guest as _, Outcome, Progress, Reaction, Restarted, Task, Turn,
 };
 use loom_runtime::causes;
 use loom_storage::Storage;
@@ -20,7 +20,10 @@ const SAME: &str = "replay gives the same bytes";
 pub(super) fn check(durable: &Storage, histories: &Histories, findings: &mut Findings) {
     let replay = Replay { durable, deployment: Arc::new(node::deployment()), world: World::for_replay() };
     for (actor, history) in &histories.actors {
-        let mut state = None;
+        let mut state = match history.entries.get(1).map(|entry| &entry.body) {
+            Some(EntryBody::Control { state: Some(state), .. }) => history.payloads.get(state).cloned(),
+            _ => None,
+        };
         for turn in &history.turns {
             let entries = history.entries_of(turn);
             for length in 1..=entries.len() {
@@ -61,6 +64,8 @@ enum Next {
     Step { op: String, request: Payload },
     /// It waits.
     Wait,
+    /// It goes on as another turn.
+    Restart { message: Payload, state: Option<Payload> },
     /// It ends.
     End { outcome: Outcome, state: Option<Payload> },
 }
@@ -81,15 +86,18 @@ impl Replay<'_> {
         let mut restored = restored.map_err(|error| error.to_string())?;
         let guest = ActorGuest::new(&turn.message.body, self.world.clone());
         let next = self.drive(&mut restored, guest, entries[length..].first().map_or(0, |entry| entry.at_ms))?;
-        let expected = entries[length..].iter().find(|entry| !matches!(entry.body, EntryBody::Outcome { .. }));
-        if expected.is_some_and(|entry| matches!(entry.body, EntryBody::Control { .. })) || is_cancelled(history, turn)
-        {
+        let rest = &entries[length..];
+        let place = rest.iter().position(|entry| !happens_outside(entry));
+        let expected = place.map(|place| &rest[place]);
+        let has_outcomes =
+            rest[..place.unwrap_or(rest.len())].iter().any(|entry| matches!(entry.body, EntryBody::Outcome { .. }));
+        if expected.is_some_and(|entry| matches!(entry.body, EntryBody::Control { .. })) || is_ended(history, turn) {
             // Somebody outside stepped in before the guest did what it was about to do.
             return Ok(());
         }
         match (next, expected.map(|entry| &entry.body)) {
             (Next::Wait, None) => Ok(()),
-            (Next::Wait, Some(_)) if matches!(entries[length].body, EntryBody::Outcome { .. }) => Ok(()),
+            (Next::Wait, Some(_)) if has_outcomes => Ok(()),
             (Next::Wait, Some(body)) => Err(format!("it waits where the journal has '{}'", body.kind())),
             // Without a journal of what came next there is nothing to compare with.
             (Next::Step { .. } | Next::End { .. }, None) => Ok(()),
@@ -99,6 +107,18 @@ impl Replay<'_> {
             }
             (Next::End { outcome, state }, Some(EntryBody::TurnEnded { result, state: after, .. })) => {
                 same_end(history, &outcome, result, state.as_ref(), *after)
+            }
+            (Next::Restart { message, state }, Some(EntryBody::TurnEnded { result, state: after, .. })) => {
+                let same = matches!(result, TurnResult::Restarted(_))
+                    && message.value().as_ref() == history.text(&result.cid()).as_bytes();
+                if !same {
+                    return Err("it goes on as another turn, the journal has something else".to_owned());
+                }
+                same_state(history, state.as_ref(), *after)
+            }
+            (Next::Restart { .. }, None) => Ok(()),
+            (Next::Restart { .. }, Some(body)) => {
+                Err(format!("it goes on as another, the journal has '{}'", body.kind()))
             }
             (Next::Step { op, .. }, Some(body)) => Err(format!("it asks for {op}, the journal has '{}'", body.kind())),
             (Next::End { .. }, Some(body)) => Err(format!("it ends, the journal has '{}'", body.kind())),
@@ -120,7 +140,12 @@ impl Replay<'_> {
                         Reaction::Answer(answer) => Some(answer),
                         Reaction::Wait => return Ok(asked(turn).unwrap_or(Next::Wait)),
                         Reaction::Fail(failure) => return Err(failure.to_string()),
-                        Reaction::Restart(_) => return Err("no program restarts its turn".to_owned()),
+                        Reaction::Restart(body) => {
+                            let restarted = turn.restart(&body, guest.fuel_used(), &mut ambient);
+                            let restarted = restarted.map_err(|error| error.to_string())?;
+                            let Restarted { payload, state, .. } = restarted.map_err(|error| error.to_string())?;
+                            return Ok(Next::Restart { message: payload, state });
+                        }
                         Reaction::Run(Task::BlobGet { cid, base64: false }) if turn.is_replaying() => {
                             Some(turn.finish(self.blob(cid)?.as_deref(), &mut ambient))
                         }
@@ -147,10 +172,23 @@ impl Replay<'_> {
     }
 }
 
+/// Entries that a guest has no part in, and after which it goes on from where it is.
+fn happens_outside(entry: &Entry) -> bool {
+    match &entry.body {
+        EntryBody::Outcome { .. } => true,
+        EntryBody::Control { what, .. } => ["pause", "resume", "cancel"].contains(&what.as_str()),
+        _ => false,
+    }
+}
+
 /// Whether the turn was ended without asking its guest.
-fn is_cancelled(history: &History, turn: &TurnSpan) -> bool {
+fn is_ended(history: &History, turn: &TurnSpan) -> bool {
     let result = history.result_of(turn).map(|(_, result)| result);
-    result.is_some_and(|result| result.is_err_and(|failure| failure.contains("\"kind\":\"cancelled\"")))
+    result.is_some_and(|result| {
+        result.is_err_and(|failure| {
+            failure.contains("\"kind\":\"cancelled\"") || failure.contains("\"kind\":\"turn-failed\"")
+        })
+    })
 }
 
 /// The first step that is not in the journal yet.
@@ -180,6 +218,10 @@ fn same_end(
     if !same_kind || actual.as_ref() != expected.as_bytes() {
         return Err(format!("it ends with {}, the journal has {expected}", String::from_utf8_lossy(actual)));
     }
+    same_state(history, state, journaled_state)
+}
+
+fn same_state(history: &History, state: Option<&Payload>, journaled_state: Option<Cid>) -> Result<(), String> {
     let journaled_state = journaled_state.map(|cid| history.text(&cid));
     if state.and_then(Payload::text) != journaled_state {
         return Err(format!(

@@ -14,13 +14,23 @@ pub(crate) const DEPTH_MAX: u32 = 2;
 pub(crate) fn program(random: &mut Random, actors: &[ActorName], depth: u32) -> Program {
     let length = random.between(1, 3 + 2 * u64::from(depth) + u64::from(depth == DEPTH_MAX));
     let mut ops: Vec<_> = (0..length).map(|_| op(random, actors, depth)).collect();
+    if random.per_mille(200) {
+        // Long enough for somebody to send something.
+        ops.push(Op::Receive { kind: kind(random), timeout_ms: Some(random.between(100, 1500)), start: false });
+        ops.push(Op::Reply { back: 0 });
+    }
     if random.per_mille(500) {
         ops.push(Op::Await { newest: 9, mode: Mode::All });
     }
     if random.per_mille(700) {
         ops.push(add(random));
     }
-    Program { ops }
+    Program { kind: kind(random), ops }
+}
+
+/// Types of messages; most have none.
+fn kind(random: &mut Random) -> Option<String> {
+    random.per_mille(300).then(|| (*random.pick(&["order", "note"])).to_owned())
 }
 
 fn add(random: &mut Random) -> Op {
@@ -42,7 +52,8 @@ fn pause_ms(random: &mut Random) -> u64 {
 
 fn op(random: &mut Random, actors: &[ActorName], depth: u32) -> Op {
     match random.below(100) {
-        0..=17 => add(random),
+        0..=15 => add(random),
+        16..=17 => Op::Reply { back: random.below(2) as usize },
         18..=19 => Op::Delete { name: (*random.pick(&NAMES)).to_owned() },
         20..=23 => Op::Now,
         24..=25 => Op::Random { bytes: random.between(0, 40) as u32 },
@@ -50,8 +61,12 @@ fn op(random: &mut Random, actors: &[ActorName], depth: u32) -> Op {
         28..=29 => Op::Log,
         30..=37 => Op::Compute { value: random.below(1000), ending: ending(random), start: random.per_mille(500) },
         38..=47 => Op::Effect { busy: busy(random), ending: ending(random), start: random.per_mille(500) },
-        48..=63 if depth > 0 => message(random, actors, depth),
-        48..=63 => add(random),
+        48..=59 if depth == 0 => add(random),
+        48..=55 => message(random, actors, depth),
+        56..=58 => child(random, actors, depth),
+        59 => Op::Restart { program: Box::new(program(random, actors, depth - 1)) },
+        60..=62 => Op::Receive { kind: kind(random), timeout_ms: Some(pause_ms(random)), start: random.per_mille(500) },
+        63 => Op::Reply { back: random.below(2) as usize },
         64..=67 => Op::Sleep { ms: pause_ms(random) },
         68..=72 => Op::Timer { ms: pause_ms(random) },
         73..=78 => Op::Promise,
@@ -72,6 +87,20 @@ fn op(random: &mut Random, actors: &[ActorName], depth: u32) -> Op {
 /// Mostly none, sometimes more than the deployment tries.
 fn busy(random: &mut Random) -> u32 {
     if random.per_mille(600) { 0 } else { random.between(1, 5) as u32 }
+}
+
+/// One that takes as long as it likes has a key of its own, so that children cannot wait for each other in a circle;
+/// one that waits for ever is cancelled.
+fn child(random: &mut Random, actors: &[ActorName], depth: u32) -> Op {
+    let mut program = Box::new(program(random, actors, depth - 1));
+    let (deadline_ms, detached) = (random.per_mille(700).then(|| random.between(50, 6000)), random.per_mille(300));
+    if deadline_ms.is_some() && !detached && random.per_mille(300) {
+        program.ops.insert(0, Op::Receive { kind: Some("nobody's".to_owned()), timeout_ms: None, start: false });
+    }
+    let named = random.pick(actors).clone();
+    let actor_type = named.0.split('/').next().unwrap_or_default().to_owned();
+    let to = if deadline_ms.is_some() && random.per_mille(600) { Ok(named) } else { Err(actor_type) };
+    Op::Spawn { to, program, deadline_ms, detached }
 }
 
 fn message(random: &mut Random, actors: &[ActorName], depth: u32) -> Op {

@@ -141,9 +141,10 @@ impl FaultyStore {
         let decode = |encoded: &loom_types::EncodedEntry| Entry::decode(&encoded.bytes).expect("the runtime made it");
         let entries: Vec<_> = commit.segment.entries.iter().map(decode).collect();
         let (actor, messages, outcomes) = (commit.actor.clone(), commit.messages.len(), commit.outcomes.len());
+        let letters = commit.dead_letters.iter().map(|letter| letter.message.to_string()).collect();
         let result = self.disk.durable.journal.commit(self.tampered(commit)).await;
         if result.is_ok() {
-            self.disk.recorder.note(Fact::Applied { actor, entries, messages, outcomes });
+            self.disk.recorder.note(Fact::Applied { actor, entries, messages, outcomes, letters });
         }
         if crash.is_some() {
             self.crash(format!("after commit {number} was durable"));

@@ -104,6 +104,16 @@ impl Catalog for FaultyStore {
         self.through("active", self.disk.durable.catalog.active()).await.map_err(StoreError::Unavailable)?
     }
 
+    async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, StoreError> {
+        let history = self.disk.durable.catalog.history(namespace, name, limit);
+        self.through("history", history).await.map_err(StoreError::Unavailable)?
+    }
+
     async fn actors(
         &self,
         namespace: &Namespace,

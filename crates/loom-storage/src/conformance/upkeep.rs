@@ -152,7 +152,13 @@ pub async fn blobs_that_nothing_names_are_collected(storage: Storage) {
     manifest.extend(module.digest());
     let deployment = Cid::of(Codec::DagCbor, &manifest);
     storage.blobs.put(deployment, manifest.into()).await.expect("put");
-    let active = ActiveDeployment { namespace: Default::default(), name: "d".into(), cid: deployment, activated_ms: 1 };
+    let active = ActiveDeployment {
+        namespace: Default::default(),
+        name: "d".into(),
+        cid: deployment,
+        activated_ms: 1,
+        by: None,
+    };
     storage.catalog.activate(active).await.expect("activate");
     let message = |name: &str, cid, not_before_ms| OutgoingMessage {
         to: actor("b"),

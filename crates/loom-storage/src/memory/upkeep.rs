@@ -90,7 +90,7 @@ impl Upkeep for MemoryStore {
             let texts = [&promise.label, &promise.data].into_iter().flatten();
             texts.for_each(|text| references::in_text(text.as_bytes(), &mut found));
         }
-        state.deployments.values().for_each(|deployment| found(deployment.cid));
+        state.deployments.values().flatten().for_each(|deployment| found(deployment.cid));
         Ok(names)
     }
 }

@@ -10,7 +10,7 @@ use super::{Order, Spill, whole, whole_parcel, whole_segments};
 use crate::{
     ActiveDeployment, ActorRecord, ActorSummary, Arrival, Blobs, Capabilities, Catalog, Commit, CommitError,
     DeadLetter, EnqueueError, Enqueued, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position, PromiseRecord,
-    ResolveError, StoreError,
+    ResolveError, StoreError, StoreFigures,
 };
 
 /// A store whose large payloads are blobs.
@@ -26,6 +26,10 @@ pub(super) struct Spilling {
 impl Journal for Spilling {
     fn capabilities(&self) -> Capabilities {
         self.journal.capabilities()
+    }
+
+    fn figures(&self) -> Option<StoreFigures> {
+        self.journal.figures()
     }
 
     async fn acquire(&self, actor: &ActorAddress) -> Result<FencingToken, StoreError> {
@@ -118,6 +122,19 @@ impl Catalog for Spilling {
 
     async fn active(&self) -> Result<Vec<ActiveDeployment>, StoreError> {
         self.catalog.active().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.catalog.probe().await
+    }
+
+    async fn history(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<ActiveDeployment>, StoreError> {
+        self.catalog.history(namespace, name, limit).await
     }
 
     async fn actors(

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use loom_storage::{
     ActiveDeployment, Commit, CommitError, EnqueueError, Enqueued, Lane, NewDeadLetter, NewMessage, OutgoingCancel,
-    OutgoingMessage, Position, ResolveError, StateWrite, StoreError, TimerWrite, limits::MAILBOX_DEPTH_MAX,
+    OutgoingMessage, Position, ResolveError, StateWrite, StoreError, TimerWrite,
+    limits::{DEPLOYMENTS_KEPT_MAX, MAILBOX_DEPTH_MAX},
 };
 use loom_types::{ActorAddress, Namespace, Payload, Resolution, SequenceNumber, StepRef, TurnNumber};
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -33,6 +34,8 @@ pub(crate) struct GroupWriter<'g> {
     pub(super) transaction: &'g Transaction<'g>,
     pub(super) rows: &'g mut HashMap<ActorAddress, ActorRow>,
     pub(super) grants: &'g Grants,
+    /// By how much the mailboxes grew.
+    pub(super) mailbox: i64,
 }
 
 impl GroupWriter<'_> {
@@ -42,8 +45,10 @@ impl GroupWriter<'_> {
     }
 
     pub(crate) fn activate(&self, deployment: &ActiveDeployment) -> rusqlite::Result<Result<(), StoreError>> {
-        let ActiveDeployment { namespace, name, cid, activated_ms } = deployment;
-        self.run(sql::ACTIVATE, params![namespace.as_str(), name, cid.to_string(), activated_ms]).map(Ok)
+        let ActiveDeployment { namespace, name, cid, activated_ms, by } = deployment;
+        self.run(sql::ACTIVATE, params![namespace.as_str(), name, cid.to_string(), activated_ms, by])?;
+        let kept = DEPLOYMENTS_KEPT_MAX as u64;
+        self.run(sql::FORGET_DEPLOYMENTS, params![namespace.as_str(), name, kept]).map(Ok)
     }
 
     pub(super) fn run(&self, statement: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {
@@ -70,7 +75,16 @@ impl GroupWriter<'_> {
         Ok(row)
     }
 
+    /// Applies a commit. One that is refused takes the right to append with it.
     pub(crate) fn commit(&mut self, commit: &Commit) -> rusqlite::Result<Result<(), CommitError>> {
+        let result = self.try_commit(commit)?;
+        if result.is_err() {
+            self.grants.revoke(&commit.actor, commit.token);
+        }
+        Ok(result)
+    }
+
+    fn try_commit(&mut self, commit: &Commit) -> rusqlite::Result<Result<(), CommitError>> {
         if let Err(error) = self.grants.check(&commit.actor, commit.token) {
             return Ok(Err(error));
         }
@@ -128,6 +142,7 @@ impl GroupWriter<'_> {
     fn apply_effects(&mut self, actor: i64, commit: &Commit) -> rusqlite::Result<()> {
         for position in &commit.taken {
             self.run(sql::TAKE, params![position.0])?;
+            self.mailbox -= 1;
         }
         for admission in &commit.admissions {
             let (id, digest) = (admission.id.as_str(), &admission.body_digest[..]);
@@ -168,6 +183,7 @@ impl GroupWriter<'_> {
         for OutgoingCancel { to, message } in &commit.cancels {
             let to = self.row(to)?;
             let nothing: &[u8] = &[];
+            self.mailbox += 1;
             self.run(sql::DELIVER, params![to.id, lane_number(Lane::Outcomes), false, message.as_str(), nothing])?;
         }
         for NewDeadLetter { message, payload, reason } in &commit.dead_letters {
@@ -192,11 +208,21 @@ impl GroupWriter<'_> {
         let (name, block) = (message.id.as_str(), &message.payload.block()[..]);
         match message.not_before_ms {
             Some(due_ms) => self.run(sql::DELAY, params![due(due_ms), to.id, name, block]),
-            None => self.run(sql::DELIVER, params![to.id, lane_number(Lane::Messages), false, name, block]),
+            None => {
+                self.mailbox += 1;
+                self.run(sql::DELIVER, params![to.id, lane_number(Lane::Messages), false, name, block])
+            }
         }
     }
 
-    fn deliver_outcome(&self, to: i64, step: StepRef, result: &Resolution, payload: &Payload) -> rusqlite::Result<()> {
+    fn deliver_outcome(
+        &mut self,
+        to: i64,
+        step: StepRef,
+        result: &Resolution,
+        payload: &Payload,
+    ) -> rusqlite::Result<()> {
+        self.mailbox += 1;
         let failed = matches!(result, Resolution::Err(_));
         let lane = lane_number(Lane::Outcomes);
         self.run(sql::DELIVER, params![to, lane, failed, step.to_string(), &payload.block()[..]])
@@ -226,6 +252,7 @@ impl GroupWriter<'_> {
             sql::ADMIT,
             params![row.id, message.id.as_str(), &message.body_digest[..], nothing, nothing, nothing],
         )?;
+        self.mailbox += 1;
         let position = self.transaction.prepare_cached(sql::DELIVER)?.insert(params![
             row.id,
             lane_number(Lane::Messages),
@@ -278,6 +305,7 @@ impl GroupWriter<'_> {
         let mut receivers = Vec::new();
         for (id, actor, name, block) in due {
             self.run(sql::DELAYED_GONE, params![id])?;
+            self.mailbox += 1;
             self.run(sql::DELIVER, params![actor, lane_number(Lane::Messages), false, name, block])?;
             receivers.extend(self.address(actor)?);
         }

@@ -9,6 +9,8 @@ pub(crate) const APPEND: &str = "INSERT INTO segments (id, bytes) VALUES (?1, ?2
 pub(crate) const SET_STATE: &str = "INSERT OR REPLACE INTO states (actor, block) VALUES (?1, ?2)";
 pub(crate) const CLEAR_STATE: &str = "DELETE FROM states WHERE actor = ?1";
 pub(crate) const IS_WAITING: &str = "SELECT 1 FROM mailbox WHERE position = ?1 AND actor = ?2";
+/// Once per opening, so that it may look at every row.
+pub(crate) const MAILBOX: &str = "SELECT count(*) FROM mailbox";
 pub(crate) const TAKE: &str = "DELETE FROM mailbox WHERE position = ?1";
 pub(crate) const WAITING: &str = "SELECT count(*) FROM (SELECT 1 FROM mailbox WHERE actor = ?1 AND lane = 0 LIMIT ?2)";
 pub(crate) const DELIVER: &str = "INSERT INTO mailbox (actor, lane, failed, name, block) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -32,7 +34,9 @@ pub(crate) const FIND_PROMISE: &str = "SELECT actor, turn, n, resolved FROM prom
 pub(crate) const RESOLVED: &str = "UPDATE promises SET resolved = 1 WHERE token = ?1";
 pub(crate) const ADDRESS: &str = "SELECT address FROM actors WHERE id = ?1";
 pub(crate) const ACTIVATE: &str =
-    "INSERT OR REPLACE INTO deployments (namespace, name, cid, activated_ms) VALUES (?1, ?2, ?3, ?4)";
+    "INSERT INTO deployments (namespace, name, cid, activated_ms, activated_by) VALUES (?1, ?2, ?3, ?4, ?5)";
+pub(crate) const FORGET_DEPLOYMENTS: &str = "DELETE FROM deployments WHERE namespace = ?1 AND name = ?2 AND id <= \
+     (SELECT id FROM deployments WHERE namespace = ?1 AND name = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
 
 pub(crate) const COUNT: &str = "UPDATE meta SET value = value + 1 WHERE key = 'transactions' RETURNING value";
 pub(crate) const OLD_IDS: &str = "SELECT actor, id FROM messages WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT ?2";
@@ -70,6 +74,7 @@ pub(crate) const ALL: &[&str] = &[
     RESOLVED,
     ADDRESS,
     ACTIVATE,
+    FORGET_DEPLOYMENTS,
     COUNT,
     OLD_IDS,
     FORGET,

@@ -6,8 +6,9 @@ mod damage;
 mod disk;
 mod support;
 
+use loom_storage::NewMessage;
 use loom_store_sqlite::{OpenError, Settings, open};
-use loom_types::{Cid, Codec};
+use loom_types::{Cid, Codec, Payload, SaltSource, media_type};
 
 #[tokio::test]
 async fn the_embedded_store_conforms() {
@@ -66,4 +67,37 @@ async fn a_damaged_blob_is_noticed() {
     std::fs::write(path, "changed").unwrap();
     let error = storage.blobs.get(cid).await.unwrap_err();
     assert!(error.to_string().contains("do not match"), "{error}");
+}
+
+/// Salts that nobody has to guess.
+struct Zeros;
+
+impl SaltSource for Zeros {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
+#[tokio::test]
+async fn the_figures_are_what_was_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::new(folder.path());
+    let actor = "default/t/a".parse().unwrap();
+    let new = || NewMessage {
+        id: "m".parse().unwrap(),
+        body_digest: [0; 32],
+        payload: Payload::seal(media_type::MESSAGE, b"1", &mut Zeros),
+    };
+    let storage = open(&settings).unwrap();
+    let before = storage.journal.figures().unwrap();
+    assert_eq!((before.transactions, before.mailbox_waiting), (0, 0));
+    storage.mailbox.enqueue(&actor, new()).await.unwrap();
+    storage.mailbox.enqueue(&actor, new()).await.unwrap();
+    storage.catalog.probe().await.unwrap();
+    let after = storage.journal.figures().unwrap();
+    assert_eq!((after.transactions, after.transactions_failed, after.operations_waiting), (3, 0, 0));
+    assert_eq!(after.mailbox_waiting, 1, "the same message again is no second one");
+    assert_eq!((after.group_operations.sum, after.transaction_seconds.count), (3.0, 3));
+    drop(storage);
+    assert_eq!(open(&settings).unwrap().journal.figures().unwrap().mailbox_waiting, 1, "it still waits");
 }

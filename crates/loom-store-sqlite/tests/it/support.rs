@@ -109,7 +109,8 @@ pub(crate) async fn fill(storage: &Storage) {
     storage.mailbox.enqueue(&actor(0), new).await.unwrap();
     let cid = Cid::of(Codec::Raw, b"blob");
     storage.blobs.put(cid, "blob".into()).await.unwrap();
-    let active = ActiveDeployment { namespace: Namespace::default(), name: "app".into(), cid, activated_ms: 1 };
+    let active =
+        ActiveDeployment { namespace: Namespace::default(), name: "app".into(), cid, activated_ms: 1, by: None };
     storage.catalog.activate(active).await.unwrap();
 }
 

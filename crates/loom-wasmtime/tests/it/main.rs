@@ -8,6 +8,7 @@ mod determinism;
 mod hostile;
 mod limits;
 mod pool;
+mod queries;
 mod strings;
 mod support;
 mod traps;

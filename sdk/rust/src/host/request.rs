@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, abi};
 
 /// A request under construction. A value that cannot be encoded surfaces in [`Request::send`].
-pub(super) struct Request {
+pub(crate) struct Request {
     op: &'static str,
     text: Vec<u8>,
     failure: Option<Error>,
@@ -26,7 +26,7 @@ pub(super) enum Answer<T> {
 }
 
 impl Request {
-    pub(super) fn new(op: &'static str) -> Self {
+    pub(crate) fn new(op: &'static str) -> Self {
         let mut text = Vec::with_capacity(128);
         text.extend_from_slice(b"{\"op\":\"");
         text.extend_from_slice(op.as_bytes());
@@ -39,7 +39,7 @@ impl Request {
     }
 
     /// Adds a member. The name is one of the contract's and needs no escaping.
-    pub(super) fn member<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
+    pub(crate) fn member<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
         self.text.extend_from_slice(b",\"");
         self.text.extend_from_slice(name.as_bytes());
         self.text.extend_from_slice(b"\":");
@@ -51,7 +51,7 @@ impl Request {
     }
 
     /// Adds a member unless it is absent.
-    pub(super) fn optional<T: Serialize>(self, name: &str, value: Option<T>) -> Self {
+    pub(crate) fn optional<T: Serialize>(self, name: &str, value: Option<T>) -> Self {
         match value {
             Some(value) => self.member(name, &value),
             None => self,
@@ -59,7 +59,7 @@ impl Request {
     }
 
     /// Blocks for the answer.
-    pub(super) fn send<T: DeserializeOwned>(self) -> Result<T, Error> {
+    pub(crate) fn send<T: DeserializeOwned>(self) -> Result<T, Error> {
         let op = self.op;
         let answer = self.exchange()?;
         match serde_json::from_str(&answer) {
@@ -70,7 +70,7 @@ impl Request {
     }
 
     /// Like [`send`](Self::send), for operations that only fail when the host is broken.
-    pub(super) fn send_infallible<T: DeserializeOwned>(self) -> T {
+    pub(crate) fn send_infallible<T: DeserializeOwned>(self) -> T {
         let op = self.op;
         match self.send() {
             Ok(value) => value,

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use loom_guest::host::{self, Level, Retry, state};
+use loom_guest::host::{self, Level, Received, Retry, Spawn, state};
+use loom_guest::outside::{self, Response};
 use loom_guest::{Error, Handle, Promise, RawHandle, testing};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -109,6 +110,15 @@ fn perform(name: &str) -> Result<Value, Error> {
         }
         "send" => host::send("audit/log", &json!({"event": "done"})).map(Value::from),
         "send-after" => host::send_after("audit/log", &[(); 0], 60_000).map(Value::from),
+        "spawn" => child(host::spawn("loan", &json!({"amount": 7}))),
+        "spawn-detached" => child(host::spawn("loan/17", &()).deadline_ms(60_000).detached()),
+        "spawn-refused" => child(host::spawn("moon", &())),
+        "receive" => received(host::receive(Some("approve"), Some(60_000))),
+        "receive-any" => received(host::receive(None, None)),
+        "receive-late" => received(host::receive(None, Some(0))),
+        "receive-start" => raw(host::start_receive::<Value>(Some("approve"), None)),
+        "reply" | "reply-answered" => done(some_message().reply("noted")),
+        "turn-restart-refused" => Err(host::restart(&json!({"page": 2}))),
         "sleep" => done(host::sleep(86_400_000)),
         "timer-start" => raw(host::start_timer(1)),
         "promise-create" => {
@@ -136,9 +146,74 @@ fn perform(name: &str) -> Result<Value, Error> {
             log(name);
             Ok(Value::Null)
         }
+        "attempt" => Ok(attempt()),
+        "secret" | "secret-not-granted" => outside::secret("API_KEY").map(Value::from),
+        "http-get" | "http-unreachable" => response(get()),
+        "http-status" | "http-status-retryable" => {
+            response(get().and_then(Response::error_for_status))
+        }
+        "http-post" => response(post()),
+        "http-bytes" => {
+            let put = outside::request("PUT", "https://api.example.com/");
+            response(put.bytes(&[0, 255, 128, 1]).send())
+        }
         "unknown-op" => unknown_operation(),
         other => panic!("no test performs the vector {other}"),
     }
+}
+
+fn get() -> Result<Response, Error> {
+    outside::get("https://api.example.com/a?b=c").send()
+}
+
+fn post() -> Result<Response, Error> {
+    outside::post("https://api.example.com/")
+        .secret_header("authorization", "API_KEY", "Bearer ")
+        .json(&json!({"amount": 7}))?
+        .timeout_ms(5000)
+        .send()
+}
+
+fn response(response: Result<Response, Error>) -> Result<Value, Error> {
+    let Response {
+        status,
+        headers,
+        body,
+    } = response?;
+    Ok(json!({"status": status, "content-type": headers.get("content-type"), "body": body}))
+}
+
+fn child(child: Spawn) -> Result<Value, Error> {
+    let child = child.start::<Value>()?;
+    Ok(json!({"actor": child.actor, "handle": child.handle.raw()}))
+}
+
+fn received(message: Result<Received<Value>, Error>) -> Result<Value, Error> {
+    let Received {
+        message_id,
+        sender,
+        body,
+        ..
+    } = message?;
+    Ok(json!({"message_id": message_id, "sender": sender, "body": body}))
+}
+
+fn some_message() -> Received<Value> {
+    let message = json!({"handle": 15, "message_id": "m-4", "sender": null, "body": null});
+    serde_json::from_value(message).unwrap()
+}
+
+fn attempt() -> Value {
+    let attempt = outside::attempt();
+    json!({
+        "namespace": attempt.namespace,
+        "type": attempt.actor_type,
+        "key": attempt.key,
+        "turn": attempt.turn,
+        "step": attempt.step,
+        "attempt": attempt.attempt,
+        "idempotency_key": attempt.idempotency_key,
+    })
 }
 
 fn context() -> Value {

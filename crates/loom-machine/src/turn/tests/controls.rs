@@ -82,3 +82,22 @@ fn what_a_forgotten_step_received_comes_again() {
         assert_eq!(bench.ask(r#"{"op":"receive"}"#), "…", "once");
     }
 }
+
+#[test]
+fn what_comes_again_is_answered_once() {
+    let mut bench = Bench::new();
+    bench.ask(r#"{"op":"receive.start"}"#);
+    bench.settle(0);
+    bench.commit();
+    bench.reset(1).unwrap();
+    bench.commit();
+    bench.ask(r#"{"op":"receive.start"}"#);
+    bench.commit();
+    for mut bench in [bench.restored(bench.journal.len()), bench] {
+        bench.ask(r#"{"op":"receive.start"}"#);
+        bench.end(Ok("1")).unwrap();
+        let effects = bench.commit();
+        let answers = effects.iter().filter(|effect| matches!(effect, Effect::Answer { .. })).count();
+        assert_eq!(answers, 1, "{effects:?}");
+    }
+}

@@ -1,0 +1,364 @@
+//! Replaying one recorded turn against a module, outside any actor: nothing is written and nobody is asked.
+//!
+//! What the guest gets is what the journal says it got: outcomes of steps, activities included, come from the records
+//! and are not made again; only blobs, which their requests name, are read. Its requests are compared with the
+//! records, and if the turn is over, its end as well: reply or failure, and the state it left.
+//!
+//! A turn that the node ended (`fail-turn`, a cancellation before its guest ran, a module that could not be started)
+//! used no fuel; of such a turn, and of one that is still open, the steps are compared and nothing more.
+
+mod difference;
+mod recorded;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use loom_machine::{
+    Ambient, CorruptTurn, Deployment, Directory, Divergence, Ended, Failure, Guest, GuestLimits, HostFault, Message,
+    Module, Outcome, Progress, Reaction, Requested, Task, Turn,
+};
+use loom_types::{Cid, EntryBody, Payload, SaltSource, SequenceNumber, TurnResult};
+
+pub use self::{
+    difference::{Did, Difference},
+    recorded::{RecordedTurn, turns},
+};
+use crate::cell::blob_text;
+
+/// Failures that depend on the engine: what a limit means, and how a trap is told.
+const OF_THE_ENGINE: [&str; 4] = ["trap", "out-of-fuel", "memory-limit", "stack-overflow"];
+
+/// What a turn is replayed against.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The module's name.
+    pub cid: Cid,
+    /// The module.
+    pub module: Arc<dyn Module>,
+    /// What its guest may use.
+    pub limits: GuestLimits,
+    /// The engine that runs it.
+    pub engine: String,
+}
+
+/// What a replay takes from its host.
+pub struct Surroundings<'a> {
+    /// Reads a blob.
+    pub blob: &'a dyn Fn(Cid) -> Result<Bytes, String>,
+    /// Whether to give up.
+    pub is_over: &'a dyn Fn() -> bool,
+}
+
+/// What came of a replay.
+#[derive(Clone, Debug)]
+pub enum Replayed {
+    /// The guest did again what the journal says.
+    Agreed(Agreed),
+    /// It did something else.
+    Diverged(Box<Difference>),
+    /// It cannot be known.
+    Impossible(Impossible),
+}
+
+/// What a replay that agreed has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// The end was compared too; otherwise the turn is open, or was ended by the node.
+    pub to_the_end: bool,
+    /// Fuel the guest used.
+    pub fuel: u64,
+}
+
+/// Why a turn cannot be replayed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Impossible {
+    /// A value is gone.
+    #[error("a payload of entry {0} was erased")]
+    Erased(SequenceNumber),
+    /// The state before the turn was written further back than is looked.
+    #[error("the state before the turn was erased, or was written further back than is looked")]
+    StateUnknown,
+    /// It failed by a limit or a trap, under another engine.
+    #[error("the turn failed under engine {recorded}, which this node does not run; its end cannot be compared")]
+    OtherEngine {
+        /// That engine.
+        recorded: String,
+    },
+    /// The deployment that the turn is pinned to cannot be read.
+    #[error("its deployment cannot be read: {0}")]
+    Deployment(String),
+    /// The journal does not make sense.
+    #[error(transparent)]
+    Corrupt(#[from] CorruptTurn),
+    /// A blob that it read cannot be read.
+    #[error("blob {cid} cannot be read: {problem}")]
+    Blob {
+        /// The blob.
+        cid: Cid,
+        /// Why.
+        problem: String,
+    },
+    /// The host failed.
+    #[error(transparent)]
+    Host(#[from] HostFault),
+    /// There was no more time.
+    #[error("the time for the check was over")]
+    OutOfTime,
+}
+
+/// Why a replay stops before it agrees.
+enum Stop {
+    Diverged(Box<Difference>),
+    Impossible(Impossible),
+}
+
+impl From<Impossible> for Stop {
+    fn from(impossible: Impossible) -> Self {
+        Stop::Impossible(impossible)
+    }
+}
+
+/// Replays a turn. `deployment` is the one that it is pinned to; the guest is the candidate's.
+pub fn replay(
+    recorded: &RecordedTurn,
+    deployment: Arc<Deployment>,
+    candidate: &Candidate,
+    surroundings: &Surroundings<'_>,
+) -> Replayed {
+    let replayed = Replay::begin(recorded, deployment, candidate, surroundings).and_then(Replay::run);
+    match replayed {
+        Ok(agreed) => Replayed::Agreed(agreed),
+        Err(Stop::Diverged(difference)) => Replayed::Diverged(difference),
+        Err(Stop::Impossible(impossible)) => Replayed::Impossible(impossible),
+    }
+}
+
+struct Replay<'a> {
+    recorded: &'a RecordedTurn,
+    candidate: &'a Candidate,
+    surroundings: &'a Surroundings<'a>,
+    turn: Turn,
+    guest: Box<dyn Guest>,
+}
+
+/// The end that the journal has, if the guest came to it.
+struct End<'a> {
+    seq: SequenceNumber,
+    result: &'a TurnResult,
+    state: Option<Cid>,
+}
+
+impl<'a> Replay<'a> {
+    fn begin(
+        recorded: &'a RecordedTurn,
+        deployment: Arc<Deployment>,
+        candidate: &'a Candidate,
+        surroundings: &'a Surroundings<'a>,
+    ) -> Result<Self, Stop> {
+        recorded.is_whole()?;
+        let state = recorded.state.clone()?;
+        let find = |cid: &Cid| recorded.payloads.get(cid).cloned();
+        let turn = Turn::restore(recorded.inside(), &find, deployment, state).map_err(Impossible::from)?;
+        let body = &turn.opening().message.body;
+        let guest = candidate.module.start(&candidate.limits, body).map_err(Impossible::from)?;
+        Ok(Self { recorded, candidate, surroundings, turn, guest })
+    }
+
+    fn run(mut self) -> Result<Agreed, Stop> {
+        let mut answer: Option<String> = None;
+        loop {
+            if (self.surroundings.is_over)() {
+                return Err(Impossible::OutOfTime.into());
+            }
+            match self.guest.resume(answer.take().as_deref()).map_err(Impossible::from)? {
+                Progress::Yielded => {}
+                Progress::Returned(output) => return self.ended(Ok(output)),
+                Progress::Failed(failure) => return self.ended(Err(failure)),
+                Progress::Called(request) => match self.asked(&request)? {
+                    Next::Answer(next) => answer = Some(next),
+                    Next::Beyond(did) => return self.beyond(did),
+                    Next::Fails(failure) => return self.ended(Err(failure)),
+                    Next::Restarts(body) => return self.restarted(&body),
+                },
+            }
+        }
+    }
+
+    fn asked(&mut self, request: &str) -> Result<Next, Stop> {
+        let known = self.turn.pending().entries.len();
+        let reaction =
+            self.turn.request(request, &mut ambient(&mut NoSalts)).map_err(|divergence| self.parted(*divergence))?;
+        let is_new = self.turn.pending().entries.len() > known;
+        let new_step = || Next::Beyond(Did::asked(request));
+        Ok(match reaction {
+            Reaction::Answer(_) if is_new => new_step(),
+            Reaction::Answer(answer) => Next::Answer(answer),
+            Reaction::Wait if is_new => new_step(),
+            Reaction::Wait => Next::Beyond(Did::Waited),
+            Reaction::Run(Task::BlobGet { cid, base64 }) if self.turn.is_replaying() => {
+                Next::Answer(self.read_again(cid, base64)?)
+            }
+            Reaction::Run(_) => new_step(),
+            Reaction::Fail(failure) => Next::Fails(failure),
+            Reaction::Restart(body) => Next::Restarts(body),
+        })
+    }
+
+    fn read_again(&mut self, cid: Cid, base64: bool) -> Result<String, Stop> {
+        let bytes = (self.surroundings.blob)(cid).map_err(|problem| Impossible::Blob { cid, problem })?;
+        let text = blob_text(&bytes, base64);
+        Ok(self.turn.finish(text.as_deref(), &mut ambient(&mut NoSalts)))
+    }
+
+    /// The guest goes on where the journal ends.
+    fn beyond(self, did: Did) -> Result<Agreed, Stop> {
+        match self.end() {
+            None => Ok(self.agreed(false)),
+            Some(end) => {
+                let expected = self.did(&end)?;
+                Err(self.differs(&end, expected, did))
+            }
+        }
+    }
+
+    fn ended(mut self, result: Result<String, Failure>) -> Result<Agreed, Stop> {
+        let fuel = self.guest.fuel_used();
+        let ended = self.turn.end(result, fuel, &mut ambient(&mut NoSalts));
+        let Ended { outcome, state } = ended.map_err(|divergence| self.parted(*divergence))?;
+        let did = match outcome {
+            Outcome::Ok(reply) => Did::Replied(text(&reply)),
+            Outcome::Err(failure) => Did::Failed(Failure::from_json(failure.value())),
+        };
+        self.compare(did, state.as_ref())
+    }
+
+    fn restarted(mut self, body: &str) -> Result<Agreed, Stop> {
+        let fuel = self.guest.fuel_used();
+        let restarted =
+            self.turn.restart(body, fuel, &mut ambient(&mut NoSalts)).map_err(|divergence| self.parted(*divergence))?;
+        match restarted {
+            Ok(restarted) => self.compare(Did::Restarted(restarted.message.body), restarted.state.as_ref()),
+            Err(failure) => self.ended(Err(failure)),
+        }
+    }
+
+    fn compare(self, did: Did, state: Option<&Payload>) -> Result<Agreed, Stop> {
+        let Some(end) = self.end() else { return Ok(self.agreed(false)) };
+        let expected = self.did(&end)?;
+        let same_engine = self.turn.opening().engine == self.candidate.engine;
+        if let (Did::Failed(failure), false) = (&expected, same_engine)
+            && OF_THE_ENGINE.contains(&failure.kind.as_str())
+        {
+            return Err(Impossible::OtherEngine { recorded: self.turn.opening().engine.clone() }.into());
+        }
+        let is_same_guest = same_engine && self.turn.opening().module == self.candidate.cid;
+        if !same_end(&expected, &did, is_same_guest) {
+            return Err(self.differs(&end, expected, did));
+        }
+        let expected = self.recorded.state_after(end.state)?.as_ref().map(text);
+        let left = state.map(text);
+        if expected != left {
+            return Err(self.differs(&end, Did::Left(expected), Did::Left(left)));
+        }
+        Ok(self.agreed(true))
+    }
+
+    fn agreed(&self, to_the_end: bool) -> Agreed {
+        Agreed { to_the_end, fuel: self.guest.fuel_used() }
+    }
+
+    /// The recorded end; none if the turn is open, or if the node ended it.
+    fn end(&self) -> Option<End<'a>> {
+        let last = self.recorded.entries.last()?;
+        match &last.body {
+            EntryBody::TurnEnded { result, state, fuel } if *fuel > 0 => {
+                Some(End { seq: last.seq, result, state: *state })
+            }
+            _ => None,
+        }
+    }
+
+    fn did(&self, end: &End<'_>) -> Result<Did, Stop> {
+        let payload = self.recorded.payload(&end.result.cid()).ok_or(Impossible::Erased(end.seq))?;
+        Ok(match end.result {
+            TurnResult::Reply(_) => Did::Replied(text(payload)),
+            TurnResult::Failure(_) => Did::Failed(Failure::from_json(payload.value())),
+            TurnResult::Restarted(_) => {
+                let unreadable = |problem| self.recorded.corrupt(end.seq, problem);
+                Did::Restarted(Message::decode(payload.value()).map_err(unreadable)?.body)
+            }
+        })
+    }
+
+    fn parted(&self, divergence: Divergence) -> Stop {
+        let first = self.recorded.first_seq();
+        Stop::Diverged(Box::new(Difference::of_step(divergence, first, self.candidate.cid)))
+    }
+
+    fn differs(&self, end: &End<'_>, journal: Did, guest: Did) -> Stop {
+        Stop::Diverged(Box::new(Difference {
+            actor: self.turn.opening().address.clone(),
+            turn: self.turn.opening().turn,
+            seq: end.seq,
+            n: None,
+            journal,
+            guest,
+            recorded_module: self.turn.opening().module,
+            module: self.candidate.cid,
+        }))
+    }
+}
+
+/// What the guest's request leads to.
+enum Next {
+    Answer(String),
+    /// It does what the journal does not know.
+    Beyond(Did),
+    Fails(Failure),
+    Restarts(String),
+}
+
+fn same_end(journal: &Did, guest: &Did, is_same_guest: bool) -> bool {
+    match (journal, guest) {
+        // Another module's trap has other words and another stack.
+        (Did::Failed(journal), Did::Failed(guest)) if !is_same_guest => {
+            journal.kind == guest.kind
+                && (OF_THE_ENGINE.contains(&journal.kind.as_str()) || journal.message == guest.message)
+        }
+        _ => journal == guest,
+    }
+}
+
+fn text(payload: &Payload) -> String {
+    payload.text().unwrap_or("(not text)").to_owned()
+}
+
+fn ambient(salts: &mut NoSalts) -> Ambient<'_> {
+    Ambient { now_ms: 0, salts, directory: &Anybody }
+}
+
+/// Nothing that is sealed here is kept.
+struct NoSalts;
+
+impl SaltSource for NoSalts {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
+/// Who exists decides about new messages, and those are not compared.
+struct Anybody;
+
+impl Directory for Anybody {
+    fn has_actor_type(&self, _namespace: &str, _actor_type: &str) -> bool {
+        true
+    }
+}
+
+impl Did {
+    fn asked(request: &str) -> Self {
+        let op = serde_json::from_str::<serde_json::Value>(request).ok();
+        let op = op.and_then(|request| Some(request.get("op")?.as_str()?.to_owned())).unwrap_or_default();
+        Did::Asked(Requested { op, request: request.to_owned() })
+    }
+}

@@ -1,0 +1,86 @@
+//! Gates: how many turns of a type and of a namespace are under way.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use loom_machine::{ActorSpec, Deployment, GuestLimits, TurnLimits};
+use loom_runtime::{Handle, Runtime, SendOptions, Settings, Stage};
+use loom_storage::memory::MemoryStore;
+use loom_types::Namespace;
+
+use crate::{
+    manual::ManualClock,
+    node::{PATIENCE, prebuilt, probe, sandbox, settings},
+    turns::eventually,
+};
+
+const REPLY: &str = r#"{"do":[{"reply":1}]}"#;
+
+async fn node(clock: &Arc<ManualClock>, settings: Settings, turns: TurnLimits) -> Runtime {
+    let runtime = Runtime::start(settings, MemoryStore::storage(), sandbox(), clock.clone()).await.unwrap();
+    let handle = runtime.handle();
+    let module = handle.put_blob(prebuilt("probe.wasm").into()).await.unwrap();
+    let actor = ActorSpec { module, limits: GuestLimits::default(), turns };
+    let deployment = Deployment::new("app", [("probe".to_owned(), actor)].into(), BTreeMap::new()).unwrap();
+    handle.deploy(&Namespace::default(), deployment).await.unwrap();
+    runtime
+}
+
+/// Sends to actors `a0`, `a1`, … and gives how many were answered when nothing more happens without time passing.
+async fn send_to(handle: &Handle, count: usize) {
+    for n in 0..count {
+        let mut ticket = handle.send(&probe(&format!("a{n}")), REPLY, SendOptions::default()).unwrap();
+        tokio::time::timeout(PATIENCE, ticket.accepted()).await.expect("durable at once, in line or not").unwrap();
+    }
+}
+
+async fn answered(handle: &Handle, count: usize) -> usize {
+    let mut answered = 0;
+    for n in 0..count {
+        let view = handle.actor(&probe(&format!("a{n}"))).await;
+        answered += usize::from(view.is_ok_and(|view| view.turn.0 == 1 && view.stage == Stage::Idle));
+    }
+    answered
+}
+
+async fn a_rate_holds_turns_back(settings: Settings, turns: TurnLimits) {
+    let clock = Arc::new(ManualClock::default());
+    let runtime = node(&clock, settings, turns).await;
+    let handle = runtime.handle();
+    send_to(&handle, 5).await;
+    eventually(async || answered(&handle, 5).await == 2).await;
+    assert_eq!(handle.metrics().turns_in_line.get(), 3);
+    clock.advance(Duration::from_millis(500));
+    eventually(async || answered(&handle, 5).await == 3).await;
+    clock.advance(Duration::from_secs(1));
+    eventually(async || answered(&handle, 5).await == 5).await;
+    assert_eq!(handle.metrics().turns_in_line.get(), 0);
+    runtime.shutdown().await;
+}
+
+#[tokio::test]
+async fn turns_of_a_type_begin_at_its_rate() {
+    let turns = TurnLimits { rate_per_second: Some(2), ..TurnLimits::default() };
+    a_rate_holds_turns_back(settings(10), turns).await;
+}
+
+#[tokio::test]
+async fn turns_of_a_namespace_begin_at_the_rate_of_the_settings() {
+    let settings = Settings { namespace_turns_per_second: 2, ..settings(10) };
+    a_rate_holds_turns_back(settings, TurnLimits::default()).await;
+}
+
+/// A turn that waits for people keeps nobody out, and neither does one that waits for an actor of its own type.
+#[tokio::test]
+async fn one_place_is_enough_for_actors_that_wait_for_each_other() {
+    let clock = Arc::new(ManualClock::default());
+    let turns = TurnLimits { concurrency_max: Some(1), ..TurnLimits::default() };
+    let runtime = node(&clock, settings(10), turns).await;
+    let handle = runtime.handle();
+    let calls = r#"{"do":[{"op":"call","to":"probe/b","body":{"do":[{"reply":"from b"}]}},{"reply":{"$ref":0}}]}"#;
+    let mut ticket = handle.send(&probe("caller"), calls, SendOptions::default()).unwrap();
+    let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("settles").unwrap();
+    assert!(format!("{settled:?}").contains("from b"), "{settled:?}");
+    send_to(&handle, 20).await;
+    eventually(async || answered(&handle, 20).await == 20).await;
+    runtime.shutdown().await;
+}
