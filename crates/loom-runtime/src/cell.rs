@@ -18,7 +18,7 @@ use std::{
 
 use loom_machine::{Message, MessageKind, Turn};
 use loom_storage::{
-    Admission, Arrival, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, NewMessage, Parcel, Position,
+    Admission, Arrival, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, NewDeadLetter, NewMessage, Parcel, Position,
     StoreError, TimerWrite,
 };
 use loom_types::{ActorAddress, FencingToken, MessageId, Payload, SequenceNumber, TurnNumber, media_type};
@@ -75,6 +75,8 @@ pub(crate) struct Live {
     outcomes: LaneCursor,
     /// Cancellations that have not met their message yet, by their row.
     cancels: BTreeMap<Position, MessageId>,
+    /// Messages that cannot be read, to be put aside when no turn is open.
+    unreadable: Vec<(Position, NewDeadLetter)>,
     /// Clients whose message was taken inside the running turn.
     received: HashMap<MessageId, Vec<Responders>>,
     /// Clients that follow a message whose turn has not begun.
@@ -283,6 +285,7 @@ impl Live {
             messages: LaneCursor::default(),
             outcomes: LaneCursor::default(),
             cancels: BTreeMap::new(),
+            unreadable: Vec::new(),
             received: HashMap::new(),
             followers: HashMap::new(),
             entering: HashMap::new(),
@@ -398,6 +401,7 @@ impl Live {
                 }
                 None => {
                     self.leave_if_done();
+                    self.put_aside(io);
                     self.forget_cancels(io);
                     false
                 }
@@ -454,7 +458,7 @@ impl Live {
         self.cancels_arrived(&arrivals);
         for Arrival { position, parcel } in arrivals {
             match parcel {
-                Parcel::Message { payload, .. } => self.queue(payload, position),
+                Parcel::Message { id, payload } => self.queue(id, payload, position),
                 Parcel::Cancel { .. } => self.stop_if_asked(io),
                 Parcel::Outcome { step, result, payload } => {
                     self.outcome_arrived(io, step, crate::handle::outcome_of(result, payload), position);
@@ -463,15 +467,17 @@ impl Live {
         }
     }
 
-    fn queue(&mut self, payload: Payload, position: Position) {
+    fn queue(&mut self, id: MessageId, payload: Payload, position: Position) {
         match Message::decode(payload.value()) {
             Ok(message) => {
                 let responders = self.followers.remove(&message.id).unwrap_or_default();
                 self.inbox.push_back(Queued { message, payload, position: Some(position), responders });
             }
             Err(error) => {
-                // Only the runtime writes envelopes, so the row is damaged. Skipping it keeps the key usable.
-                tracing::error!(actor = %self.address, position = position.0, %error, "unreadable message skipped");
+                // Only the runtime writes envelopes, so the row is damaged. Those behind it have their turn.
+                tracing::error!(actor = %self.address, position = position.0, %error, "a message cannot be read");
+                let reason = format!("the message cannot be read: {error}");
+                self.unreadable.push((position, NewDeadLetter { message: id, payload, reason }));
             }
         }
     }

@@ -162,6 +162,18 @@ impl Live {
         self.hand_in(io, Pending::default().into(), InFlight::default(), taken, timers, standing);
     }
 
+    /// Turns messages that cannot be read into dead letters. To be called while no turn is open.
+    pub(super) fn put_aside(&mut self, io: &mut Io) {
+        // An actor without a journal has nothing to commit to yet.
+        if self.unreadable.is_empty() || self.chain.head.is_none() {
+            return;
+        }
+        let (taken, dead_letters) = self.unreadable.drain(..).unzip();
+        let in_flight = InFlight { dead_letters, ..InFlight::default() };
+        let standing = Standing { open_turn: None, needs_worker: false, state: StateWrite::Keep };
+        self.hand_in(io, Pending::default().into(), in_flight, taken, Vec::new(), standing);
+    }
+
     /// Hands in the turn's end.
     pub(super) fn commit_end(&mut self, io: &mut Io, ended: Ended) {
         let Ended { outcome, state } = ended;

@@ -1,10 +1,11 @@
 //! What operators do, and what it leaves in the journal.
 
-use loom_runtime::{ControlError, SendOptions, Settled, Stage, Ticket};
-use loom_types::{EntryBody, Namespace, SequenceNumber, TurnNumber};
+use loom_runtime::{ControlError, OsSalts, SendOptions, Settled, Stage, Ticket};
+use loom_storage::{NewMessage, memory::MemoryStore};
+use loom_types::{media_type, Payload, EntryBody, Namespace, SequenceNumber, TurnNumber};
 
 use crate::{
-    node::{Node, PATIENCE, everywhere, probe},
+    node::{Node, PATIENCE, everywhere, probe, settings},
     turns::{eventually, journal},
 };
 
@@ -187,6 +188,35 @@ async fn a_purged_actor_knows_nothing_and_its_chain_still_verifies() {
         assert_eq!(node.run("a", r#"{"do":[{"op":"state.get"},{"reply":{"$ref":0}}]}"#).await.unwrap(), "null");
     })
     .await;
+}
+
+/// Damage to one row keeps nobody from what stands behind it, and people learn of it.
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_a_dead_letter() {
+    let storage = MemoryStore::storage();
+    let node = Node::start(storage.clone(), settings(10)).await;
+    node.deploy().await;
+    node.run("a", r#"{"do":[{"reply":1}]}"#).await.unwrap();
+    let payload = Payload::seal(media_type::MESSAGE, b"no envelope", &mut OsSalts::default());
+    let damaged = NewMessage { id: "m".parse().unwrap(), body_digest: [0; 32], payload };
+    storage.mailbox.enqueue(&probe("a"), damaged).await.unwrap();
+    node.handle.pause(&probe("a"), "anna").await.unwrap();
+    let behind = begin(&node, "a", "behind", r#"{"do":[{"reply":2}]}"#).await;
+    node.handle.resume(&probe("a"), "anna").await.unwrap();
+    assert_eq!(result(behind).await.unwrap(), "2");
+    let namespace = Namespace::default();
+    let letters = async || node.handle.dead_letters(&namespace, None, 0, 10).await.unwrap();
+    eventually(async || letters().await.len() == 1).await;
+    let letter = letters().await.remove(0);
+    assert_eq!(letter.message.as_str(), "m");
+    assert!(letter.reason.contains("cannot be read"), "{}", letter.reason);
+    assert!(matches!(
+        node.handle.redeliver(&namespace, letter.id).await,
+        Err(loom_runtime::RedeliverError::Unreadable { .. })
+    ));
+    let waiting = node.handle.actors(&namespace, None, None, 10).await.unwrap()[0].waiting;
+    assert_eq!(waiting, 0, "its row is gone");
+    node.runtime.shutdown().await;
 }
 
 /// Nobody waits for a one-way message, so its failure is put where people look.
