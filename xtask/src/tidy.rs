@@ -20,10 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-loan-review", &[]),
     ("loom-harness", &["loom-machine", "loom-types"]),
     ("loom-build", &[]),
-    (
-        "loom-fuzz",
-        &["loom-machine", "loom-runtime", "loom-server", "loom-storage", "loom-types", "loom-wasmtime"],
-    ),
+    ("loom-fuzz", &["loom-machine", "loom-runtime", "loom-server", "loom-storage", "loom-types", "loom-wasmtime"]),
     (
         "loom-cli",
         &[

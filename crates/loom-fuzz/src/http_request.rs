@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use loom_machine::{
-    ActivitySpec, ActorSpec, Deployment, Failure, Guest, GuestLimits, HostFault, Module, Progress, Retry, Sandbox,
+    ActivitySpec, ActorSpec, Deployment, Failure, Guest, GuestLimits, HostFault, Module, Progress, Sandbox,
 };
 use loom_runtime::{Handle, Runtime, Settings, SystemClock};
 use loom_server::{Auth, Router, Tokens};
@@ -108,8 +108,8 @@ async fn answered(router: Router, request: Request<Full<Bytes>>) {
 async fn deploy(handle: &Handle) {
     let module = handle.put_blob("a module".into()).await.expect("stored in memory");
     let limits = GuestLimits::default();
-    let actors = [("echo".to_owned(), ActorSpec { module, limits })].into();
-    let activity = ActivitySpec { module, limits, capabilities: [].into(), retry: Retry::default() };
+    let actors = [("echo".to_owned(), ActorSpec::new(module, limits))].into();
+    let activity = ActivitySpec::pure(module, limits);
     let deployment = Deployment::new("fuzz", actors, [("step".to_owned(), activity)].into());
     let deployment = deployment.expect("the names are fine");
     handle.deploy(&Namespace::default(), deployment).await.expect("activated");

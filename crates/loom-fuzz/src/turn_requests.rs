@@ -6,8 +6,7 @@ use std::{
 };
 
 use loom_machine::{
-    ActivitySpec, Ambient, Deployment, Directory, Divergence, GuestLimits, Message, Opening, Reaction, Retry, Task,
-    Turn,
+    ActivitySpec, Ambient, Deployment, Directory, Divergence, GuestLimits, Message, Opening, Reaction, Task, Turn,
 };
 use loom_types::{
     ActorAddress, Cid, Codec, Entry, EntryBody, Payload, SaltSource, SequenceNumber, TurnNumber, media_type,
@@ -47,10 +46,8 @@ impl Directory for Knows {
 
 fn deployment() -> Arc<Deployment> {
     let spec = |capabilities: &[&str]| ActivitySpec {
-        module: Cid::of(Codec::Raw, b"activity"),
-        limits: GuestLimits::default(),
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
-        retry: Retry::default(),
+        ..ActivitySpec::pure(Cid::of(Codec::Raw, b"activity"), GuestLimits::default())
     };
     let activities = [("pure".to_owned(), spec(&[])), ("effect".to_owned(), spec(&["http"]))].into();
     Arc::new(Deployment::new("fuzz", BTreeMap::new(), activities).expect("the names are fine"))

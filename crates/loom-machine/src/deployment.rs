@@ -111,6 +111,13 @@ pub struct ActorSpec {
     pub turns: TurnLimits,
 }
 
+impl ActorSpec {
+    /// Without limits on its turns.
+    pub fn new(module: Cid, limits: GuestLimits) -> Self {
+        Self { module, limits, turns: TurnLimits::default() }
+    }
+}
+
 /// An activity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -372,7 +379,7 @@ mod tests {
     use crate::HostPattern;
 
     fn spec() -> ActorSpec {
-        ActorSpec { module: Cid::of(Codec::Raw, b"m"), limits: GuestLimits::default(), turns: TurnLimits::default() }
+        ActorSpec::new(Cid::of(Codec::Raw, b"m"), GuestLimits::default())
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl ActivityRun {
                 },
                 progress => match progressed(progress) {
                     Sliced::Done(Ok(result)) => {
-                        let redactor = redact::Redactor::new(&self.job.spec, tools.outside);
+                        let redactor = redact::Redactor::new(&self.job, tools.outside);
                         return Sliced::Done(Ok(redactor.checked(result)));
                     }
                     other => return other,

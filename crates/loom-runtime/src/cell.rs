@@ -18,8 +18,8 @@ use std::{
 
 use loom_machine::{Message, MessageKind, Turn};
 use loom_storage::{
-    Admission, Arrival, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, NewDeadLetter, NewMessage, Parcel, Position,
-    StoreError, TimerWrite,
+    Admission, Arrival, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, NewDeadLetter, NewMessage, Parcel,
+    Position, StoreError, TimerWrite,
 };
 use loom_types::{ActorAddress, FencingToken, MessageId, Payload, SequenceNumber, TurnNumber, media_type};
 

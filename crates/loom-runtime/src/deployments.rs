@@ -124,6 +124,15 @@ pub(crate) struct Target {
     pub(crate) gates: Vec<Arc<Gate>>,
 }
 
+/// What somebody does, as the audit log has it.
+#[derive(Clone, Copy)]
+pub struct Act<'a> {
+    /// `deploy` or `rollback`.
+    pub(crate) verb: &'static str,
+    /// Who.
+    pub(crate) by: &'a str,
+}
+
 /// The node's view of its deployments.
 pub struct Deployments {
     storage: Storage,
@@ -191,22 +200,22 @@ impl Deployments {
         &self,
         namespace: &Namespace,
         deployment: Deployment,
-        by: Option<&str>,
+        act: Option<Act<'_>>,
     ) -> Result<ActiveDeployment, DeployError> {
         let _one_at_a_time = self.activating.lock().await;
         let _holds = self.hold(&deployment);
         self.check(namespace, &deployment).await?;
         let cid = deployment.cid();
         self.storage.blobs.put(cid, deployment.encode().into()).await?;
-        if let Some(by) = by {
-            self.audit.record(namespace, &format!("deploy {} {cid}", deployment.name), by).await?;
+        if let Some(Act { verb, by }) = act {
+            self.audit.record(namespace, &format!("{verb} {} {cid}", deployment.name), by).await?;
         }
         let active = ActiveDeployment {
             namespace: namespace.clone(),
             name: deployment.name.clone(),
             cid,
             activated_ms: self.clock.now_ms(),
-            by: by.map(str::to_owned),
+            by: act.map(|act| act.by.to_owned()),
         };
         self.storage.catalog.activate(active.clone()).await?;
         self.insert(active.clone(), Arc::new(deployment));
@@ -243,7 +252,9 @@ impl Deployments {
             }
         }
         for (name, spec) in &deployment.activities {
-            if let Some(secret) = spec.secrets.iter().find(|secret| self.outside.secrets.get(secret).is_none()) {
+            if let Some(secret) =
+                spec.secrets.iter().find(|secret| self.outside.secrets.get(namespace.as_str(), secret).is_none())
+            {
                 let at = format!("activities.{name}.secrets");
                 return Err(DeployError::MissingSecret { at, secret: secret.clone() });
             }

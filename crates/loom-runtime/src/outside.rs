@@ -25,10 +25,11 @@ pub trait Http: Send + Sync {
     fn send(&self, call: HttpCall) -> BoxFuture<'static, Result<HttpReply, Failure>>;
 }
 
-/// Knows the node's secrets.
+/// Knows the secrets of each namespace.
 pub trait Secrets: Send + Sync {
-    /// The value, of [`SECRET_BYTES_MIN`] to [`SECRET_BYTES_MAX`] bytes. None if the node has no such secret.
-    fn get(&self, name: &str) -> Option<SecretString>;
+    /// The value, of [`SECRET_BYTES_MIN`] to [`SECRET_BYTES_MAX`] bytes. None if the node has no such secret for this
+    /// namespace.
+    fn get(&self, namespace: &str, name: &str) -> Option<SecretString>;
 }
 
 /// A request with everything it needs.
@@ -94,7 +95,7 @@ impl Http for Nothing {
 }
 
 impl Secrets for Nothing {
-    fn get(&self, _name: &str) -> Option<SecretString> {
+    fn get(&self, _namespace: &str, _name: &str) -> Option<SecretString> {
         None
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct List {
     actor: Option<String>,
     /// Go on after this one: `next` of the page before
     #[serde(default)]
+    #[param(value_type = Option<usize>)]
     after: Option<u64>,
 }
 

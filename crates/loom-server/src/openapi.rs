@@ -68,8 +68,8 @@ const CODES: &[(&str, &[&str])] = &[
         ],
     ),
     ("listActors", &["invalid-request", "invalid-address"]),
-    ("showActor", &["invalid-address", "unknown-actor"]),
-    ("readState", &["invalid-address", "unknown-actor"]),
+    ("showActor", &["invalid-address", "unknown-actor", "payload-erased"]),
+    ("readState", &["invalid-address", "unknown-actor", "payload-erased"]),
     ("readJournal", &["invalid-address", "invalid-request", "unknown-actor"]),
     ("followJournal", &["invalid-address", "invalid-request", "unknown-actor", "node-busy"]),
     (

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry, Sandbox, TurnLimits};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry, Sandbox};
 use loom_runtime::{Assembly, BlockingWork, Clock as _, Handle, Host, Outside, Settings};
 use loom_types::{Cid, Codec, Namespace};
 use tokio::sync::Notify;
@@ -172,7 +172,7 @@ async fn deploy(handle: &Handle) {
 pub(crate) fn deployment() -> Deployment {
     let limits = GuestLimits::default();
     let module = |bytes: &[u8]| Cid::of(Codec::Raw, bytes);
-    let actor = ActorSpec { module: module(ACTOR), limits, turns: TurnLimits::default() };
+    let actor = ActorSpec::new(module(ACTOR), limits);
     let retry = Retry { attempts_max: ATTEMPTS_MAX, backoff_ms_min: 20, backoff_ms_max: 400 };
     let activity = |bytes, capabilities: &[&str]| ActivitySpec {
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>(),

@@ -15,16 +15,22 @@ use loom_types::{Cid, limits::BLOB_BYTES_MAX};
 
 use crate::{OpenError, error::backend};
 
-/// A folder of blobs. Only the process that owns it may collect it.
+/// Where blobs are written before they are moved into place.
+const UNFINISHED: &str = ".unfinished";
+
+/// A folder of blobs. Only the process that owns it may open it.
 pub struct FileBlobs {
     folder: Arc<Path>,
     holds: Holds,
 }
 
 impl FileBlobs {
-    /// Opens a folder; makes it if it is missing.
+    /// Opens a folder; makes it if it is missing. What a killed process left unfinished is removed.
     pub fn open(folder: PathBuf) -> Result<Self, OpenError> {
-        fs::create_dir_all(&folder).map_err(|source| OpenError::Io { path: folder.clone(), source })?;
+        let unfinished = folder.join(UNFINISHED);
+        let cleared = if unfinished.exists() { fs::remove_dir_all(&unfinished) } else { Ok(()) };
+        let made = cleared.and_then(|()| fs::create_dir_all(&unfinished));
+        made.map_err(|source| OpenError::Io { path: unfinished, source })?;
         Ok(Self { folder: folder.into(), holds: Holds::default() })
     }
 
@@ -48,20 +54,21 @@ fn path(folder: &Path, cid: Cid) -> PathBuf {
     folder.join(&name[name.len() - 2..]).join(&name)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write(root: &Path, cid: Cid, bytes: &[u8]) -> std::io::Result<()> {
+    let path = &path(root, cid);
     // A damaged one is written again.
     if fs::read(path).is_ok_and(|found| found == bytes) {
         return touch(path);
     }
     let folder = path.parent().expect("made of a folder and a name");
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(root.join(UNFINISHED))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     // The name is durable only when both folders are: the one it stands in may be new itself.
     File::open(folder)?.sync_all()?;
-    folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    File::open(root)?.sync_all()
 }
 
 /// Makes a blob young again.
@@ -127,7 +134,7 @@ impl Blobs for FileBlobs {
         let hold: Hold = self.holds.hold(cid);
         self.on_a_thread(move |folder| {
             let _hold = hold;
-            write(&path(folder, cid), &bytes).map_err(unavailable)
+            write(folder, cid, &bytes).map_err(unavailable)
         })
         .await
     }
@@ -162,5 +169,20 @@ impl Blobs for FileBlobs {
             Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
             Some(Err(error)) => Err(unavailable(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_unfinished_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = folder.path().join(UNFINISHED);
+        drop(FileBlobs::open(folder.path().to_owned()).unwrap());
+        fs::write(unfinished.join("half"), b"of a blob").unwrap();
+        drop(FileBlobs::open(folder.path().to_owned()).unwrap());
+        assert_eq!(names(&unfinished).unwrap(), Vec::<String>::new());
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, TurnLimits};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits};
 use loom_runtime::{Handle, SendOptions, Settled};
 use loom_types::{ActorAddress, Cid, Codec, Namespace};
 use serde_json::json;
@@ -149,7 +149,7 @@ async fn steps(clients: Vec<usize>, seconds: u64, data: Option<PathBuf>, json: b
         Ok(Cid::of(Codec::Raw, bytes))
     };
     let limits = GuestLimits::default();
-    let actor = ActorSpec { module: module(STEPS).await?, limits, turns: TurnLimits::default() };
+    let actor = ActorSpec::new(module(STEPS).await?, limits);
     let step = ActivitySpec::pure(module(STEP).await?, limits);
     let deployment = Deployment::new("bench", [("steps".to_owned(), actor)].into(), [("step".to_owned(), step)].into())
         .map_err(failed)?;

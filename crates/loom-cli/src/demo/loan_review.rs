@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use futures::{StreamExt as _, stream};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use loom_client::Manifest;
 use loom_loan_review::{Application, Applications, Format};
 use loom_runtime::{Handle, SendError, SendOptions, Settled};
@@ -137,10 +138,14 @@ fn progress(rows: Option<u64>, quiet: bool) -> ProgressBar {
     }
     // On anything but a terminal the bar draws nothing.
     let (bar, template) = match rows {
-        Some(rows) => (ProgressBar::new(rows), "reviewing {bar:40} {human_pos}/{human_len}  {per_sec}  {msg}"),
-        None => (ProgressBar::new_spinner(), "reviewing {spinner} {human_pos}  {per_sec}  {msg}"),
+        Some(rows) => (ProgressBar::new(rows), "reviewing {bar:40} {human_pos}/{human_len}  {whole_per_sec}  {msg}"),
+        None => (ProgressBar::new_spinner(), "reviewing {spinner} {human_pos}  {whole_per_sec}  {msg}"),
     };
-    bar.set_style(ProgressStyle::with_template(template).expect("a template of our own"));
+    let style = ProgressStyle::with_template(template).expect("a template of our own");
+    bar.set_style(style.with_key("whole_per_sec", |state: &ProgressState, text: &mut dyn Write| {
+        // A text that is drawn cannot fail to be written.
+        let _ = write!(text, "{:.0}/s", state.per_sec());
+    }));
     bar
 }
 

@@ -7,7 +7,7 @@ mod scripts;
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use loom_harness::{Bench, Script};
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, TurnLimits};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits};
 use loom_types::{Cid, Codec};
 use loom_wasmtime::{Settings, WasmtimeSandbox};
 
@@ -25,7 +25,7 @@ fn deployment() -> (Deployment, BTreeMap<Cid, Vec<u8>>) {
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
         ..ActivitySpec::pure(cid(&echo), limits)
     };
-    let actors = [("probe".to_owned(), ActorSpec { module: cid(&probe), limits, turns: TurnLimits::default() })].into();
+    let actors = [("probe".to_owned(), ActorSpec::new(cid(&probe), limits))].into();
     let activities = [("echo".to_owned(), activity(&[])), ("effect".to_owned(), activity(&["http"]))].into();
     let deployment = Deployment::new("tests", actors, activities).unwrap();
     (deployment, [(cid(&probe), probe), (cid(&echo), echo)].into())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use data_encoding::{BASE32_NOPAD, BASE64};
 use futures::{FutureExt as _, future::BoxFuture};
-use loom_machine::{ActivityRequest, ActivitySpec, Failure, HeaderSource, HttpAllowance, HttpRequest, LogLine};
+use loom_machine::{ActivityRequest, Failure, HeaderSource, HttpAllowance, HttpRequest, LogLine};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -40,9 +40,9 @@ impl Errands {
                 self.log(job, outside, &line);
                 Ok(Value::Null)
             }
-            Ok(ActivityRequest::Secret { name }) => read_secret(&job.spec, outside, &name),
-            Ok(ActivityRequest::Http(request)) => match self.call(&job.spec, outside, request) {
-                Ok(call) => return Answered::Later(send(call, outside, Redactor::new(&job.spec, outside))),
+            Ok(ActivityRequest::Secret { name }) => read_secret(job, outside, &name),
+            Ok(ActivityRequest::Http(request)) => match self.call(job, outside, request) {
+                Ok(call) => return Answered::Later(send(call, outside, Redactor::new(job, outside))),
                 Err(failure) => Err(failure),
             },
         };
@@ -54,7 +54,7 @@ impl Errands {
         if self.lines > LOG_LINES_MAX {
             return;
         }
-        let redactor = Redactor::new(&job.spec, outside);
+        let redactor = Redactor::new(job, outside);
         let message = redactor.masked(&line.message);
         let fields = &*redactor.masked(line.fields.as_deref().unwrap_or_default());
         let (actor, step) = (&job.address, job.step);
@@ -67,8 +67,8 @@ impl Errands {
     }
 
     /// What is asked for, if it is granted.
-    fn call(&mut self, spec: &ActivitySpec, outside: &Outside, request: HttpRequest) -> Result<HttpCall, Failure> {
-        let allowance = spec.http.as_ref().filter(|_| spec.has("http"));
+    fn call(&mut self, job: &Job, outside: &Outside, request: HttpRequest) -> Result<HttpCall, Failure> {
+        let allowance = job.spec.http.as_ref().filter(|_| job.spec.has("http"));
         let allowance = allowance.ok_or_else(|| not_granted("no host: the activity has no 'http.hosts'"))?;
         let HttpRequest { method, url, headers, body, timeout_ms } = request;
         if !allowance.methods.contains(&method) {
@@ -81,7 +81,7 @@ impl Errands {
         }
         check_size(body.len(), allowance)?;
         let timeout_ms = timeout_ms.unwrap_or(allowance.timeout_ms).min(allowance.timeout_ms);
-        let headers = headers.into_iter().map(|(name, source)| Ok((name, header(spec, outside, source)?)));
+        let headers = headers.into_iter().map(|(name, source)| Ok((name, header(job, outside, source)?)));
         Ok(HttpCall {
             headers: headers.collect::<Result<_, Failure>>()?,
             allowance: allowance.clone(),
@@ -102,32 +102,32 @@ fn check_size(bytes: usize, allowance: &HttpAllowance) -> Result<(), Failure> {
     Err(Failure::new("http-too-large", text))
 }
 
-fn header(spec: &ActivitySpec, outside: &Outside, source: HeaderSource) -> Result<HeaderValue, Failure> {
+fn header(job: &Job, outside: &Outside, source: HeaderSource) -> Result<HeaderValue, Failure> {
     match source {
         HeaderSource::Text(text) => Ok(HeaderValue::Text(text)),
         HeaderSource::Secret(reference) => {
-            let value = secret(spec, outside, &reference.secret)?;
+            let value = secret(job, outside, &reference.secret)?;
             let text = format!("{}{}", reference.prefix, value.expose_secret());
             Ok(HeaderValue::Secret(text.into()))
         }
     }
 }
 
-fn read_secret(spec: &ActivitySpec, outside: &Outside, name: &str) -> Result<Value, Failure> {
-    if !spec.has("secret") {
+fn read_secret(job: &Job, outside: &Outside, name: &str) -> Result<Value, Failure> {
+    if !job.spec.has("secret") {
         return Err(not_granted("reading secrets (the capability 'secret')"));
     }
-    Ok(secret(spec, outside, name)?.expose_secret().into())
+    Ok(secret(job, outside, name)?.expose_secret().into())
 }
 
-fn secret(spec: &ActivitySpec, outside: &Outside, name: &str) -> Result<SecretString, Failure> {
-    if !spec.secrets.contains(name) {
+fn secret(job: &Job, outside: &Outside, name: &str) -> Result<SecretString, Failure> {
+    if !job.spec.secrets.contains(name) {
         // What is no name could be a value that was put in the wrong place, so it is not shown.
         return Err(not_granted("this secret (secrets)"));
     }
     outside
         .secrets
-        .get(name)
+        .get(job.address.namespace(), name)
         .ok_or_else(|| Failure::new("secret-unavailable", format!("this node has no usable secret {name}")).retryable())
 }
 

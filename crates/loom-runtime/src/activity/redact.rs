@@ -6,12 +6,13 @@
 //! a value and means to hide it, by encrypting or splitting it, cannot be stopped here: the capability `secret`
 //! is trust in the module. A value that only the host puts into headers cannot leak that way.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
-use loom_machine::{ActivitySpec, Failure};
+use loom_machine::Failure;
 use serde_json::Value;
 
+use super::Job;
 use crate::outside::{ExposeSecret as _, Outside};
 
 const MASK: &str = "[secret]";
@@ -28,9 +29,13 @@ struct Granted {
 }
 
 impl Redactor {
-    pub(super) fn new(spec: &ActivitySpec, outside: &Outside) -> Self {
-        let granted = spec.secrets.iter().filter_map(|name| {
-            let value = outside.secrets.get(name)?;
+    pub(super) fn new(job: &Job, outside: &Outside) -> Self {
+        Self::of(&job.spec.secrets, outside, job.address.namespace())
+    }
+
+    fn of(secrets: &BTreeSet<String>, outside: &Outside, namespace: &str) -> Self {
+        let granted = secrets.iter().filter_map(|name| {
+            let value = outside.secrets.get(namespace, name)?;
             Some(Granted { name: name.clone(), forms: forms(value.expose_secret()) })
         });
         Self { granted: granted.collect() }
@@ -140,9 +145,6 @@ fn percent_encoded(bytes: &[u8]) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use loom_machine::GuestLimits;
-    use loom_types::{Cid, Codec};
-
     use super::*;
     use crate::outside::{SecretString, Secrets};
 
@@ -151,16 +153,14 @@ mod tests {
     struct One;
 
     impl Secrets for One {
-        fn get(&self, name: &str) -> Option<SecretString> {
+        fn get(&self, _namespace: &str, name: &str) -> Option<SecretString> {
             (name == "KEY").then(|| VALUE.into())
         }
     }
 
     fn redactor() -> Redactor {
         let outside = Outside { secrets: Arc::new(One), ..Outside::none() };
-        let mut spec = ActivitySpec::pure(Cid::of(Codec::Raw, b"m"), GuestLimits::default());
-        spec.secrets = ["KEY".to_owned(), "MISSING".to_owned()].into();
-        Redactor::new(&spec, &outside)
+        Redactor::of(&["KEY".to_owned(), "MISSING".to_owned()].into(), &outside, "default")
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{Handle, Pinned};
 use crate::{
     DeployError,
     check::{Check, CheckOptions, CheckReport},
+    deployments::Act,
     load,
     shard::Event,
 };
@@ -27,16 +28,16 @@ impl Handle {
         deployment: Deployment,
         by: &str,
     ) -> Result<ActiveDeployment, DeployError> {
-        self.activate(namespace, deployment, Some(by)).await
+        self.activate(namespace, deployment, Some(Act { verb: "deploy", by })).await
     }
 
     async fn activate(
         &self,
         namespace: &Namespace,
         deployment: Deployment,
-        by: Option<&str>,
+        act: Option<Act<'_>>,
     ) -> Result<ActiveDeployment, DeployError> {
-        let active = self.inner.deployments.activate(namespace, deployment, by).await?;
+        let active = self.inner.deployments.activate(namespace, deployment, act).await?;
         for shard in &self.inner.shards {
             // A shard that has stopped reads the deployment when the node starts again.
             let _ = shard.send(Event::Deployed);
@@ -88,7 +89,7 @@ impl Handle {
         by: &str,
     ) -> Result<ActiveDeployment, DeployError> {
         let former = self.former_deployment(namespace, name, to).await?;
-        self.deploy_by(namespace, (*former).clone(), by).await
+        self.activate(namespace, (*former).clone(), Some(Act { verb: "rollback", by })).await
     }
 
     /// Replays open turns and recent finished ones of the deployment's actor types against its modules. Nothing

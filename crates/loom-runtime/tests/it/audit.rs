@@ -40,7 +40,7 @@ impl Journal for ReadOnly {
 
 async fn deployment(handle: &Handle, actor_type: &str) -> Deployment {
     let module = handle.put_blob(prebuilt("probe.wasm").into()).await.unwrap();
-    let actor = ActorSpec { module, limits: GuestLimits::default(), turns: loom_machine::TurnLimits::default() };
+    let actor = ActorSpec::new(module, GuestLimits::default());
     Deployment::new("app", [(actor_type.to_owned(), actor)].into(), [].into()).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use loom_runtime::{ControlError, OsSalts, SendOptions, Settled, Stage, Ticket};
 use loom_storage::{NewMessage, memory::MemoryStore};
-use loom_types::{media_type, Payload, EntryBody, Namespace, SequenceNumber, TurnNumber};
+use loom_types::{EntryBody, Namespace, Payload, SequenceNumber, TurnNumber, media_type};
 
 use crate::{
     node::{Node, PATIENCE, everywhere, probe, settings},

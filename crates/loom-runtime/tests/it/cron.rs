@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use loom_machine::{ActorSpec, CatchUp, Deployment, GuestLimits, Schedule, TurnLimits};
+use loom_machine::{ActorSpec, CatchUp, Deployment, GuestLimits, Schedule};
 use loom_runtime::{DeployError, Handle, Runtime};
 use loom_storage::{Storage, memory::MemoryStore};
 use loom_types::{EntryBody, Namespace, SequenceNumber};
@@ -23,7 +23,7 @@ fn hourly(catch_up: CatchUp) -> Schedule {
 
 async fn deploy(handle: &Handle, schedule: Schedule) -> Result<(), DeployError> {
     let module = handle.put_blob(prebuilt("probe.wasm").into()).await.unwrap();
-    let actor = ActorSpec { module, limits: GuestLimits::default(), turns: TurnLimits::default() };
+    let actor = ActorSpec::new(module, GuestLimits::default());
     let deployment = Deployment::new("app", [("probe".to_owned(), actor)].into(), BTreeMap::new()).unwrap();
     let deployment = deployment.with_schedules([("tick".to_owned(), schedule)].into()).unwrap();
     handle.deploy(&Namespace::default(), deployment).await.map(drop)

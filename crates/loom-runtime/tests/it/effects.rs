@@ -76,8 +76,8 @@ impl Http for World {
 struct OneSecret;
 
 impl Secrets for OneSecret {
-    fn get(&self, name: &str) -> Option<SecretString> {
-        (name == "API_KEY").then(|| SECRET.into())
+    fn get(&self, namespace: &str, name: &str) -> Option<SecretString> {
+        (namespace == "default" && name == "API_KEY").then(|| SECRET.into())
     }
 }
 
@@ -110,7 +110,7 @@ async fn deployment(node: &Node, change: impl FnOnce(&mut ActivitySpec)) -> Depl
         ..ActivitySpec::pure(module, limits)
     };
     change(&mut fetch);
-    let actors = [("probe".to_owned(), ActorSpec { module, limits })].into();
+    let actors = [("probe".to_owned(), ActorSpec::new(module, limits))].into();
     Deployment::new("tests", actors, [("fetch".to_owned(), fetch)].into()).unwrap()
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use loom_machine::{ActorSpec, Deployment, GuestLimits, TurnLimits};
+use loom_machine::{ActorSpec, Deployment, GuestLimits};
 use loom_runtime::Settings;
 use loom_storage::memory::MemoryStore;
 use loom_types::{ActorAddress, EntryBody, Namespace, SequenceNumber};
@@ -46,13 +46,8 @@ async fn node(hostile: Vec<u8>, fuel: u64) -> Node {
     let sandbox = std::sync::Arc::new(WasmtimeSandbox::new(sandbox).unwrap());
     let node = Node::start_on(MemoryStore::storage(), Settings { shards: 1, ..settings(100) }, sandbox).await;
     let limits = GuestLimits { fuel, ..GuestLimits::default() };
-    let probe = ActorSpec {
-        module: node.handle.put_blob(prebuilt("probe.wasm").into()).await.unwrap(),
-        limits,
-        turns: TurnLimits::default(),
-    };
-    let hostile =
-        ActorSpec { module: node.handle.put_blob(hostile.into()).await.unwrap(), limits, turns: TurnLimits::default() };
+    let probe = ActorSpec::new(node.handle.put_blob(prebuilt("probe.wasm").into()).await.unwrap(), limits);
+    let hostile = ActorSpec::new(node.handle.put_blob(hostile.into()).await.unwrap(), limits);
     let actors: BTreeMap<_, _> =
         [("probe".to_owned(), probe.clone()), ("good".to_owned(), probe), ("hostile".to_owned(), hostile)].into();
     let deployment = Deployment::new("tests", actors, BTreeMap::new()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, Failure, GuestLimits, Retry, TurnLimits};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, Failure, GuestLimits, Retry};
 use loom_runtime::{Handle, Runtime, SendOptions, Settings, Settled, SystemClock};
 use loom_storage::{Storage, memory::MemoryStore};
 use loom_types::{ActorAddress, Namespace};
@@ -67,7 +67,7 @@ impl Node {
         change(&mut limits);
         let probe = self.handle.put_blob(prebuilt("probe.wasm").into()).await.unwrap();
         let echo = self.handle.put_blob(prebuilt("echo.wasm").into()).await.unwrap();
-        let actor = ActorSpec { module: probe, limits, turns: TurnLimits::default() };
+        let actor = ActorSpec::new(probe, limits);
         let activity = |capabilities: &[&str]| ActivitySpec {
             capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
             retry: Retry { attempts_max: 3, backoff_ms_min: 1, backoff_ms_max: 5 },

@@ -11,7 +11,7 @@ use crate::node::{Node, everywhere, prebuilt, probe, settings};
 /// the answer.
 async fn deploy_asking(node: &Node) {
     let module = node.handle.put_blob(wat::parse_str(ASKING).unwrap().into()).await.unwrap();
-    let actor = ActorSpec { module, limits: GuestLimits { fuel: 10_000_000, ..GuestLimits::default() } };
+    let actor = ActorSpec::new(module, GuestLimits { fuel: 10_000_000, ..GuestLimits::default() });
     let deployment = Deployment::new("tests", [("probe".to_owned(), actor)].into(), Default::default()).unwrap();
     node.handle.deploy(&Namespace::default(), deployment).await.unwrap();
 }
@@ -87,7 +87,7 @@ async fn what_cannot_be_asked_says_why() {
 
     let node = Node::start(MemoryStore::storage(), Settings { queries_max: 0, ..settings(100) }).await;
     let classic = node.handle.put_blob(prebuilt("echo.wasm").into()).await.unwrap();
-    let actor = ActorSpec { module: classic, limits: GuestLimits::default() };
+    let actor = ActorSpec::new(classic, GuestLimits::default());
     let deployment = Deployment::new("tests", [("probe".to_owned(), actor)].into(), Default::default()).unwrap();
     node.handle.deploy(&Namespace::default(), deployment).await.unwrap();
     assert!(matches!(query(&node, "a", "1").await, Err(QueryError::Refused(SendError::QueriesBusy(0)))));

@@ -22,7 +22,12 @@ async fn what_was_never_deployed_cannot_be_gone_back_to_or_checked() {
     assert_eq!(code(client.check(&unknown).await), "unknown-deployment");
     let bad_id = Rollback { to: Some("nothing".into()) };
     assert_eq!(code(client.rollback("nobody", &bad_id).await), "invalid-request");
-    let empty = Manifest { name: "empty".into(), actors: Default::default(), activities: Default::default() };
+    let empty = Manifest {
+        name: "empty".into(),
+        actors: Default::default(),
+        activities: Default::default(),
+        schedules: Default::default(),
+    };
     let both = CheckRequest { manifest: Some(empty.clone()), former, ..CheckRequest::default() };
     for neither_or_both in [CheckRequest::default(), both] {
         assert_eq!(code(client.check(&neither_or_both).await), "invalid-request");
