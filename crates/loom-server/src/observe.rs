@@ -45,10 +45,8 @@ pub(crate) struct HttpMetrics {
 impl HttpMetrics {
     /// Makes them and registers them under the prefix `loom_http`.
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            requests: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS.into_iter())),
-        };
+        let metrics =
+            Self { requests: Family::default(), seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)) };
         let registry = registry.sub_registry_with_prefix("loom").sub_registry_with_prefix("http");
         registry.register("requests", "Requests answered", metrics.requests.clone());
         let help = "Seconds until the answer began; a reply that is waited for counts in full";

@@ -130,6 +130,9 @@ mod tests {
         settings.tls_key = Some("key.pem".into());
         settings.secrets = Some("secrets".into());
         settings.extra_ca = Some("ca.pem".into());
+        let some_time = Some(std::time::Duration::from_secs(30));
+        settings.runtime.payloads_kept = some_time;
+        settings.runtime.blobs_kept = some_time;
         for key in KEYS {
             let shown = (key.show)(&settings);
             (key.set)(&mut settings, &shown).unwrap_or_else(|error| panic!("{}: {error}", key.name));

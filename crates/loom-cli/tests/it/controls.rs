@@ -64,6 +64,6 @@ fn an_operator_stops_resets_forks_and_clears_up() {
     {
         assert!(audited.contains(what), "{what} is not in the audit log");
     }
-    assert!(fails(&["pause", "loom-audit/log"]).contains("error[unknown-actor]"), "nobody stops the audit log");
+    assert!(fails(&["pause", "loom-audit/log"]).contains("error[forbidden]"), "nobody stops the audit log");
     dev.terminate();
 }

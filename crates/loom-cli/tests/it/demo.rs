@@ -11,8 +11,10 @@ use crate::process::stdout;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_number_of_the_demo_can_be_recomputed_from_the_journal() {
     let report = check(&[]).await;
-    let expected =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/loan-review/expected.json"));
+    let expected = std::fs::read_to_string(
+        std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+            .join("../../examples/loan-review/expected.json"),
+    );
     let expected: Value = serde_json::from_str(&expected.unwrap()).unwrap();
     let expected = &expected["applications.csv"];
     for (ours, theirs) in [("approved", "approve"), ("denied", "deny"), ("referred", "refer"), ("reasons", "reasons")] {
@@ -22,7 +24,8 @@ async fn every_number_of_the_demo_can_be_recomputed_from_the_journal() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ratios_are_derived_where_debt_is_given() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/loan-review/derived-dti.jsonl");
+    let file = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../examples/loan-review/derived-dti.jsonl");
     let report = stdout(&["demo", "loan-review", "--json", "--applications", file.to_str().unwrap()]);
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(
@@ -42,8 +45,13 @@ async fn real_applications_are_reviewed() {
     for file in ["hmda/applications.csv", "hmda/full_schema.csv"] {
         let path = Path::new(&folder).join(file);
         // Tests run in their crate's folder; the variable is relative to the project.
-        let path =
-            if path.is_relative() { Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path) } else { path };
+        let path = if path.is_relative() {
+            std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+                .join("../..")
+                .join(path)
+        } else {
+            path
+        };
         check(&["--applications", path.to_str().unwrap(), "--count", "900"]).await;
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use crate::process::{loom, run, stdout};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..").canonicalize().unwrap()
 }
 
 fn text(path: &Path) -> &str {

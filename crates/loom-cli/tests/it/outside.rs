@@ -15,7 +15,10 @@ const SECRET: &str = "s3cr3t-value-1234";
 
 /// A deployment of the probe, which asks, and `fetch`, which may reach `port` on this machine.
 fn deployment(folder: &Path, port: u16) -> PathBuf {
-    let prebuilt = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/prebuilt").canonicalize().unwrap();
+    let prebuilt = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../guests/prebuilt")
+        .canonicalize()
+        .unwrap();
     let prebuilt = prebuilt.display();
     let manifest = format!(
         r#"name = "tests"

@@ -111,7 +111,10 @@ impl Drop for Dev {
 
 /// The tests' deployment: the probe under two names, echo as a pure and as an effectful activity.
 pub(crate) fn deployment(folder: &Path) -> std::path::PathBuf {
-    let prebuilt = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/prebuilt").canonicalize().unwrap();
+    let prebuilt = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../guests/prebuilt")
+        .canonicalize()
+        .unwrap();
     let prebuilt = prebuilt.display();
     let manifest = format!(
         r#"name = "tests"

@@ -4,7 +4,7 @@
 mod failures;
 mod scripts;
 
-use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
 
 use loom_harness::{Bench, Script};
 use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits};
@@ -12,7 +12,8 @@ use loom_types::{Cid, Codec};
 use loom_wasmtime::{Settings, WasmtimeSandbox};
 
 fn prebuilt(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/prebuilt");
+    let folder =
+        PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../guests/prebuilt");
     std::fs::read(folder.join(name)).unwrap()
 }
 

@@ -8,7 +8,9 @@ use super::{COUNT, DERIVED_COUNT, SEED, write_csv, write_derived};
 use crate::input::{Application, Applications, Decision, Format};
 
 fn example(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/loan-review").join(name);
+    let path = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../examples/loan-review")
+        .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

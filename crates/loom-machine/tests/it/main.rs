@@ -6,7 +6,9 @@ use loom_types::{Cid, Codec, Entry, Payload, Segment};
 use serde_json::Value;
 
 fn vectors(file: &str) -> Vec<Value> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/vectors").join(file);
+    let path = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../docs/formats/vectors")
+        .join(file);
     let vectors: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert!(!vectors.is_empty());
     vectors

@@ -38,7 +38,8 @@ fn asks_for_ever(request: &str) -> Vec<u8> {
 
 /// One of the hostile modules that the contract comes with.
 fn of_the_contract(name: &str) -> Vec<u8> {
-    wat::parse_file(format!("{}/../../sdk/abi/hostile/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    let folder = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    wat::parse_file(folder.join("../../sdk/abi/hostile").join(name)).unwrap()
 }
 
 async fn node(hostile: Vec<u8>, fuel: u64) -> Node {

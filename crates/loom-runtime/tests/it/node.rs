@@ -1,6 +1,6 @@
 //! A node for tests: the probe actor under two names, an echo activity, and a choice of store and pool.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use loom_machine::{ActivitySpec, ActorSpec, Deployment, Failure, GuestLimits, Retry};
 use loom_runtime::{Handle, Runtime, SendOptions, Settings, Settled, SystemClock};
@@ -18,7 +18,9 @@ pub(crate) struct Node {
 }
 
 pub(crate) fn prebuilt(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/prebuilt").join(name);
+    let path = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../guests/prebuilt")
+        .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

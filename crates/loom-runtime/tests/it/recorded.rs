@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::node::{Node, PATIENCE, prebuilt, probe, sandbox, settings};
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/journals")
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../testdata/journals")
 }
 
 fn hex(bytes: &[u8]) -> String {

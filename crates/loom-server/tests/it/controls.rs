@@ -25,7 +25,7 @@ async fn what_is_asked_wrongly_is_refused_and_what_was_tried_is_audited() {
     ] {
         assert_eq!(code(client.control("probe/a", &control).await), expected, "{control:?}");
     }
-    assert_eq!(code(client.control("loom-audit/log", &Control::Pause {}).await), "unknown-actor");
+    assert_eq!(code(client.control("loom-audit/log", &Control::Pause {}).await), "forbidden");
     assert!(client.dead_letters(None, None).await.unwrap().items.is_empty());
     assert_eq!(code(client.dead_letters(Some("nothing"), None).await), "invalid-address");
     assert_eq!(code(client.redeliver(7).await), "unknown-dead-letter");

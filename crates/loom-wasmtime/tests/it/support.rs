@@ -10,7 +10,7 @@ pub(crate) const MIB: u64 = 1024 * 1024;
 pub(crate) const PAGE: u64 = 65_536;
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..")
 }
 
 fn read(path: PathBuf) -> Vec<u8> {

@@ -72,7 +72,7 @@ impl Text {
 
 pub(crate) fn contract_folder() -> PathBuf {
     // Resolved first, because the SDK may be reached through a link.
-    let sdk = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let sdk = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
         .canonicalize()
         .expect("this package's folder");
     sdk.join("../abi")
