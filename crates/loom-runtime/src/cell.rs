@@ -618,11 +618,11 @@ impl Live {
         }
         self.entering.entry(id.clone()).or_default();
         let new = NewMessage { id: id.clone(), body_digest: body_digest(&message.body), payload };
-        let mailbox = io.context.storage.mailbox.clone();
+        let (mailbox, depth_max) = (io.context.storage.mailbox.clone(), io.context.settings.mailbox_depth_max);
         let content = Some(Content { message, is_generated });
         let delivery = Box::new(Delivery { address, id, content, responders });
         self.ask(io, async move {
-            let result = mailbox.enqueue(&delivery.address, new).await;
+            let result = mailbox.enqueue(&delivery.address, new, depth_max).await;
             CellResult::Enqueued { delivery, result }
         });
     }

@@ -20,6 +20,9 @@ pub struct Settings {
     pub actors_cached_max: usize,
     /// Compiled code kept in memory, in bytes (`runtime.module_cache_bytes`).
     pub module_cache_bytes: u64,
+    /// Messages that may wait for one actor before its clients are refused (`runtime.mailbox_depth_max`). Messages of
+    /// actors are never refused: they were committed with what sent them.
+    pub mailbox_depth_max: u64,
     /// Client requests that may be in flight at once (`runtime.requests_max`).
     pub requests_max: usize,
     /// Queries that may run at once, on threads of their own (`runtime.queries_max`).
@@ -64,6 +67,7 @@ impl Default for Settings {
             resident_time: Duration::from_secs(60),
             actors_cached_max: 10_000,
             module_cache_bytes: 256 * 1024 * 1024,
+            mailbox_depth_max: 10_000,
             requests_max: 10_000,
             queries_max: 64,
             namespace_turns_max: 0,

@@ -5,7 +5,7 @@
 //! embedded store's reads, which are look-ups by key; and nothing here is shared with another shard.
 //!
 //! Channels between shards are unbounded on purpose: each event stands for a durable row or for a client's
-//! request, which are bounded by `MAILBOX_DEPTH_MAX` and `requests_max`, and two shards that wait for each
+//! request, which are bounded by `mailbox_depth_max` and `requests_max`, and two shards that wait for each
 //! other's channel would never go on.
 
 use std::{

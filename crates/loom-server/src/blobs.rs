@@ -65,6 +65,7 @@ pub(crate) struct Collect {
     #[param(required = false)]
     dry_run: bool,
     /// Keep those that were put at most this long ago; a day without
+    #[param(value_type = Option<usize>)]
     kept_seconds: Option<u64>,
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn list(
 
 /// Send a dead letter again
 #[utoipa::path(post, path = "/v1/dead-letters/{id}", operation_id = "redeliverDeadLetter", tag = "actors",
-    params(("id" = u64, Path, description = "Its number in the list")),
+    params(("id" = usize, Path, description = "Its number in the list")),
     request_body(content = wire::Redelivery, content_type = "application/json", example = json!({})),
     responses((status = 202, description = "The message is durable under a new id", body = wire::Accepted)))]
 pub(crate) async fn redeliver(
@@ -73,7 +73,7 @@ pub(crate) async fn redeliver(
 
 /// Drop a dead letter
 #[utoipa::path(delete, path = "/v1/dead-letters/{id}", operation_id = "forgetDeadLetter", tag = "actors",
-    params(("id" = u64, Path, description = "Its number in the list")),
+    params(("id" = usize, Path, description = "Its number in the list")),
     responses((status = 204, description = "It is gone")))]
 pub(crate) async fn forget(
     State(app): State<App>,

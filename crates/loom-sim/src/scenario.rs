@@ -123,6 +123,7 @@ fn settings(random: &mut Random) -> Settings {
         actors_cached_max: *random.pick(&[0, 1, 100]),
         // Each module counts as some 4 KiB: one stays, or all.
         module_cache_bytes: *random.pick(&[1, 1 << 20]),
+        mailbox_depth_max: 1000,
         requests_max: 1000,
         queries_max: 0,
         namespace_turns_max: 0,

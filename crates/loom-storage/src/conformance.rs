@@ -13,8 +13,7 @@ use loom_types::{
 use crate::{
     ActiveDeployment, Admission, BlobError, Commit, CommitError, EnqueueError, Enqueued, Lane, NewDeadLetter,
     NewMessage, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome, Parcel, Position, ResolveError,
-    StateWrite, Storage, TimerWrite,
-    limits::{DEPLOYMENTS_KEPT_MAX, MAILBOX_DEPTH_MAX},
+    StateWrite, Storage, TimerWrite, limits::DEPLOYMENTS_KEPT_MAX,
 };
 
 pub use self::{large::*, upkeep::*};
@@ -281,9 +280,9 @@ pub async fn a_message_is_taken_once(storage: Storage) {
 pub async fn a_client_id_is_known_with_its_turn(storage: Storage) {
     let address = actor("a");
     let new = |name: &str, digest: u8| NewMessage { id: id(name), body_digest: [digest; 32], payload: payload("1") };
-    let first = storage.mailbox.enqueue(&address, new("m1", 1)).await.expect("enqueue");
+    let first = storage.mailbox.enqueue(&address, new("m1", 1), 1).await.expect("enqueue");
     let Enqueued::At(position) = first else { panic!("new") };
-    let again = storage.mailbox.enqueue(&address, new("m1", 2)).await.expect("enqueue");
+    let again = storage.mailbox.enqueue(&address, new("m1", 2), 1).await.expect("enqueue");
     assert!(matches!(again, Enqueued::Known(status) if status.body_digest == [1; 32] && status.turn.is_none()));
     let mut writer = Writer::acquire(&storage, &address).await;
     let admission =
@@ -300,18 +299,20 @@ pub async fn a_client_id_is_known_with_its_turn(storage: Storage) {
     assert!(matches!(status("m1").await, Some(known) if known.ended == Some(SequenceNumber(1))));
     assert!(matches!(status("m2").await, Some(known) if known.ended == Some(SequenceNumber(0))));
     assert_eq!(status("m3").await, None);
-    assert!(matches!(storage.mailbox.enqueue(&address, new("m2", 1)).await, Ok(Enqueued::Known(_))));
+    assert!(matches!(storage.mailbox.enqueue(&address, new("m2", 1), 1).await, Ok(Enqueued::Known(_))));
 }
 
-/// Clients are refused before a mailbox grows without bound.
+/// Clients are refused before a mailbox grows without bound; actors are not: their messages are committed with what
+/// sent them.
 pub async fn a_full_mailbox_refuses_clients(storage: Storage) {
     let mut sender = Writer::acquire(&storage, &actor("a")).await;
-    let many = (0..MAILBOX_DEPTH_MAX).map(|n| message("b", &format!("m{n}")));
-    sender.write(&storage, |commit| commit.messages.extend(many)).await;
-    let new = NewMessage { id: id("one-more"), body_digest: [0; 32], payload: payload("1") };
-    let refused = storage.mailbox.enqueue(&actor("b"), new).await;
-    assert!(matches!(refused, Err(EnqueueError::Full { limit: MAILBOX_DEPTH_MAX, .. })), "{refused:?}");
+    sender.write(&storage, |commit| commit.messages.extend([message("b", "m1"), message("b", "m2")])).await;
+    let new = |name: &str| NewMessage { id: id(name), body_digest: [0; 32], payload: payload("1") };
+    let refused = storage.mailbox.enqueue(&actor("b"), new("one-more"), 2).await;
+    assert!(matches!(refused, Err(EnqueueError::Full { waiting: 2, limit: 2 })), "{refused:?}");
     sender.write(&storage, |commit| commit.messages.push(message("b", "from-an-actor"))).await;
+    let taken_in = storage.mailbox.enqueue(&actor("b"), new("one-more"), 4).await;
+    assert!(matches!(taken_in, Ok(Enqueued::At(_))), "{taken_in:?}");
 }
 
 /// A reply lands in the caller's mailbox with the commit of the turn that made it.
@@ -396,6 +397,9 @@ pub async fn dead_letters_stay_until_forgotten(storage: Storage) {
     assert!(!storage.catalog.forget_dead_letter(&there, second.id).await.expect("forget"), "not another tenant's");
     assert!(storage.catalog.forget_dead_letter(&here, second.id).await.expect("forget"));
     assert!(!storage.catalog.forget_dead_letter(&here, second.id).await.expect("forget"));
+    // Numbers come from outside, and need not be any that a store would give.
+    assert!(!storage.catalog.forget_dead_letter(&here, u64::MAX).await.expect("forget"));
+    assert!(storage.catalog.dead_letters(&here, None, u64::MAX, 9).await.expect("dead letters").is_empty());
     assert_eq!(list(None, 0, 9).await, all[..1]);
 }
 

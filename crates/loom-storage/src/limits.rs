@@ -1,8 +1,5 @@
 //! Limits of the ports.
 
-/// Most messages waiting in one actor's mailbox before clients are refused (429). Messages between actors are
-/// never refused: they were committed by their sender.
-pub const MAILBOX_DEPTH_MAX: u64 = 10_000;
 /// Deployments kept per name, the active one included; older ones are forgotten when another is activated.
 pub const DEPLOYMENTS_KEPT_MAX: usize = 100;
 /// Most bytes of segments one read returns (at least one segment is returned).

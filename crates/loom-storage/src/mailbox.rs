@@ -118,9 +118,15 @@ pub enum ResolveError {
 /// Mailboxes, and promises, which lead to them. What is in a mailbox is durable before a method returns.
 #[async_trait]
 pub trait Mailbox: Send + Sync {
-    /// Puts a client's message at the end, unless its id is known. The actor need not exist yet. An id is known
-    /// until its turn has ended and [`Upkeep::forget`](crate::Upkeep::forget) lets go of it.
-    async fn enqueue(&self, actor: &ActorAddress, message: NewMessage) -> Result<Enqueued, EnqueueError>;
+    /// Puts a client's message at the end, unless its id is known or `depth_max` messages wait already. The actor
+    /// need not exist yet. An id is known until its turn has ended and [`Upkeep::forget`](crate::Upkeep::forget) lets
+    /// go of it.
+    async fn enqueue(
+        &self,
+        actor: &ActorAddress,
+        message: NewMessage,
+        depth_max: u64,
+    ) -> Result<Enqueued, EnqueueError>;
 
     /// What waits in a lane after `after`, in order, at most `limit`.
     async fn arrivals(

@@ -20,7 +20,7 @@ use crate::{
     DueTimer, EnqueueError, Enqueued, Holds, Journal, Lane, Mailbox, MessageStatus, NewDeadLetter, NewMessage,
     OutgoingCancel, Parcel, Position, PromiseRecord, ResolveError, StateWrite, Storage, StoreError, TimerRecord,
     TimerWrite, Timers,
-    limits::{DEPLOYMENTS_KEPT_MAX, MAILBOX_DEPTH_MAX, READ_BYTES_MAX},
+    limits::{DEPLOYMENTS_KEPT_MAX, READ_BYTES_MAX},
 };
 
 /// All ports in memory.
@@ -261,15 +261,20 @@ impl Journal for MemoryStore {
 
 #[async_trait]
 impl Mailbox for MemoryStore {
-    async fn enqueue(&self, actor: &ActorAddress, message: NewMessage) -> Result<Enqueued, EnqueueError> {
+    async fn enqueue(
+        &self,
+        actor: &ActorAddress,
+        message: NewMessage,
+        depth_max: u64,
+    ) -> Result<Enqueued, EnqueueError> {
         let mut state = self.lock();
         let key = (actor.clone(), message.id.clone());
         if let Some((status, _)) = state.statuses.get(&key) {
             return Ok(Enqueued::Known(*status));
         }
         let waiting = state.mailboxes.get(actor).map_or(0, |mailbox| mailbox.len() as u64);
-        if waiting >= MAILBOX_DEPTH_MAX {
-            return Err(EnqueueError::Full { waiting, limit: MAILBOX_DEPTH_MAX });
+        if waiting >= depth_max {
+            return Err(EnqueueError::Full { waiting, limit: depth_max });
         }
         let status = MessageStatus { body_digest: message.body_digest, turn: None, ended: None };
         state.statuses.insert(key, (status, None));
@@ -440,7 +445,10 @@ impl Catalog for MemoryStore {
         let wanted = |letter: &&DeadLetter| {
             letter.actor.namespace() == namespace.as_str() && actor.is_none_or(|actor| letter.actor == *actor)
         };
-        let rest = state.dead_letters.range(after + 1..).map(|(_, letter)| letter);
+        let rest = state
+            .dead_letters
+            .range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded))
+            .map(|(_, letter)| letter);
         Ok(rest.filter(wanted).take(limit).cloned().collect())
     }
 

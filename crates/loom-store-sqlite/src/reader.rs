@@ -183,7 +183,7 @@ impl Reader<'_> {
 
     pub(crate) fn due(&self, now_ms: u64, limit: usize) -> Result<Vec<DueTimer>, ReadError> {
         let mut query = self.connection.prepare_cached(DUE)?;
-        let mut rows = query.query(params![now_ms as i64, limit as i64])?;
+        let mut rows = query.query(params![integer(now_ms), limit as i64])?;
         let mut due = Vec::new();
         while let Some(row) = rows.next()? {
             let step = StepRef { turn: TurnNumber(row.get(1)?), n: row.get(2)? };
@@ -202,7 +202,7 @@ impl Reader<'_> {
         let timer: Option<u64> = self
             .connection
             .prepare_cached(NEXT_TIMER)?
-            .query_row(params![now_ms as i64], |row| row.get(0))
+            .query_row(params![integer(now_ms)], |row| row.get(0))
             .optional()?;
         let delayed: Option<u64> =
             self.connection.prepare_cached(NEXT_DELAYED)?.query_row([], |row| row.get(0)).optional()?;
@@ -340,7 +340,7 @@ impl Reader<'_> {
             Some(actor) => {
                 let Some(id) = self.actor_id(actor)? else { return Ok(letters) };
                 let mut query = self.connection.prepare_cached(DEAD_LETTERS_OF)?;
-                let mut rows = query.query(params![id, actor.as_str(), after, limit as i64])?;
+                let mut rows = query.query(params![id, actor.as_str(), integer(after), limit as i64])?;
                 while let Some(row) = rows.next()? {
                     take(row)?;
                 }
@@ -348,7 +348,7 @@ impl Reader<'_> {
             None => {
                 let (prefix, end) = prefix(namespace, None);
                 let mut query = self.connection.prepare_cached(DEAD_LETTERS)?;
-                let mut rows = query.query(params![after, prefix, end, limit as i64])?;
+                let mut rows = query.query(params![integer(after), prefix, end, limit as i64])?;
                 while let Some(row) = rows.next()? {
                     take(row)?;
                 }
@@ -356,6 +356,11 @@ impl Reader<'_> {
         }
         Ok(letters)
     }
+}
+
+/// A number from outside as SQLite can hold it. Beyond its integers there are no rows and no times that ever come.
+pub(crate) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The range of addresses in a namespace or of a type. `0` follows `/` in ASCII.

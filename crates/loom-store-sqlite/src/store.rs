@@ -157,9 +157,14 @@ impl Journal for SqliteStore {
 
 #[async_trait]
 impl Mailbox for SqliteStore {
-    async fn enqueue(&self, actor: &ActorAddress, message: NewMessage) -> Result<Enqueued, EnqueueError> {
+    async fn enqueue(
+        &self,
+        actor: &ActorAddress,
+        message: NewMessage,
+        depth_max: u64,
+    ) -> Result<Enqueued, EnqueueError> {
         let actor = actor.clone();
-        self.write(move |group| group.enqueue(&actor, &message)).await
+        self.write(move |group| group.enqueue(&actor, &message, depth_max)).await
     }
 
     async fn arrivals(

@@ -54,6 +54,11 @@ fn positive(n: usize) -> Result<usize, String> {
     within(n, 1, usize::MAX)
 }
 
+/// The store counts so many rows for each message.
+fn mailbox_depth(n: u64) -> Result<u64, String> {
+    within(n, 1, 100_000)
+}
+
 fn some_time(duration: Duration) -> Result<Duration, String> {
     if duration.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(duration) }
 }
@@ -92,6 +97,12 @@ pub(crate) const KEYS: &[Key] = &[
     key!("runtime.resident_time", runtime.resident_time, "how long a waiting guest is kept"),
     key!("runtime.actors_cached_max", runtime.actors_cached_max, "resting actors kept in memory"),
     key!("runtime.module_cache_bytes", runtime.module_cache_bytes, "compiled code kept in memory, in bytes"),
+    key!(
+        "runtime.mailbox_depth_max",
+        runtime.mailbox_depth_max,
+        "messages that wait for one actor before clients are refused",
+        mailbox_depth
+    ),
     key!("runtime.requests_max", runtime.requests_max, "clients' requests in flight at once", positive),
     key!("runtime.queries_max", runtime.queries_max, "queries that run at once", positive),
     key!("runtime.fault_backoff_min", runtime.fault_backoff_min, "pause after a host fault", some_time),

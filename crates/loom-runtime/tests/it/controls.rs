@@ -1,6 +1,6 @@
 //! What operators do, and what it leaves in the journal.
 
-use loom_runtime::{ControlError, OsSalts, SendOptions, Settled, Stage, Ticket};
+use loom_runtime::{ControlError, OsSalts, SendError, SendOptions, Settings, Settled, Stage, Ticket};
 use loom_storage::{NewMessage, memory::MemoryStore};
 use loom_types::{EntryBody, Namespace, Payload, SequenceNumber, TurnNumber, media_type};
 
@@ -190,6 +190,27 @@ async fn a_purged_actor_knows_nothing_and_its_chain_still_verifies() {
     .await;
 }
 
+/// Clients are told to come back, and nothing of the message is kept.
+#[tokio::test]
+async fn a_full_mailbox_refuses_clients_until_there_is_room() {
+    let settings = Settings { mailbox_depth_max: 2, ..settings(10) };
+    let node = Node::start(MemoryStore::storage(), settings).await;
+    node.deploy().await;
+    node.run("a", r#"{"do":[{"reply":0}]}"#).await.unwrap();
+    node.handle.pause(&probe("a"), "anna").await.unwrap();
+    let first = begin(&node, "a", "m1", r#"{"do":[{"reply":1}]}"#).await;
+    let second = begin(&node, "a", "m2", r#"{"do":[{"reply":2}]}"#).await;
+    let options = SendOptions { id: Some("m3".parse().unwrap()), until_waiting: false };
+    let mut third = node.handle.send(&probe("a"), r#"{"do":[{"reply":3}]}"#, options).unwrap();
+    let refused = tokio::time::timeout(PATIENCE, third.accepted()).await.expect("answers");
+    assert!(matches!(refused, Err(SendError::MailboxFull { waiting: 2, limit: 2 })), "{refused:?}");
+    node.handle.resume(&probe("a"), "anna").await.unwrap();
+    assert_eq!((result(first).await.unwrap(), result(second).await.unwrap()), ("1".to_owned(), "2".to_owned()));
+    let again = begin(&node, "a", "m3", r#"{"do":[{"reply":4}]}"#).await;
+    assert_eq!(result(again).await.unwrap(), "4", "what was refused is not remembered");
+    node.runtime.shutdown().await;
+}
+
 /// Damage to one row keeps nobody from what stands behind it, and people learn of it.
 #[tokio::test]
 async fn a_message_that_cannot_be_read_is_a_dead_letter() {
@@ -199,7 +220,7 @@ async fn a_message_that_cannot_be_read_is_a_dead_letter() {
     node.run("a", r#"{"do":[{"reply":1}]}"#).await.unwrap();
     let payload = Payload::seal(media_type::MESSAGE, b"no envelope", &mut OsSalts::default());
     let damaged = NewMessage { id: "m".parse().unwrap(), body_digest: [0; 32], payload };
-    storage.mailbox.enqueue(&probe("a"), damaged).await.unwrap();
+    storage.mailbox.enqueue(&probe("a"), damaged, 10).await.unwrap();
     node.handle.pause(&probe("a"), "anna").await.unwrap();
     let behind = begin(&node, "a", "behind", r#"{"do":[{"reply":2}]}"#).await;
     node.handle.resume(&probe("a"), "anna").await.unwrap();

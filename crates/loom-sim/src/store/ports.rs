@@ -45,8 +45,13 @@ impl Journal for JournalPort {
 
 #[async_trait]
 impl Mailbox for FaultyStore {
-    async fn enqueue(&self, actor: &ActorAddress, message: NewMessage) -> Result<Enqueued, EnqueueError> {
-        let enqueued = self.through("enqueue", self.disk.durable.mailbox.enqueue(actor, message)).await;
+    async fn enqueue(
+        &self,
+        actor: &ActorAddress,
+        message: NewMessage,
+        depth_max: u64,
+    ) -> Result<Enqueued, EnqueueError> {
+        let enqueued = self.through("enqueue", self.disk.durable.mailbox.enqueue(actor, message, depth_max)).await;
         enqueued.map_err(|error| EnqueueError::Store(StoreError::Unavailable(error)))?
     }
 

@@ -32,7 +32,7 @@ pub async fn large_payloads_come_back_whole(storage: Storage) {
         .await;
     storage.timers.release(5, 9).await.expect("release");
     let new = NewMessage { id: id("posted"), body_digest: [0; 32], payload: posted.clone() };
-    storage.mailbox.enqueue(&actor("b"), new).await.expect("enqueue");
+    storage.mailbox.enqueue(&actor("b"), new, 10).await.expect("enqueue");
     storage.mailbox.resolve("prm-1", Resolution::Ok(settled.cid()), settled.clone()).await.expect("resolve");
 
     let segments = storage.journal.read(&actor("a"), SequenceNumber(0)).await.expect("read");

@@ -71,12 +71,17 @@ impl Journal for Spilling {
 
 #[async_trait]
 impl Mailbox for Spilling {
-    async fn enqueue(&self, actor: &ActorAddress, mut message: NewMessage) -> Result<Enqueued, EnqueueError> {
+    async fn enqueue(
+        &self,
+        actor: &ActorAddress,
+        mut message: NewMessage,
+        depth_max: u64,
+    ) -> Result<Enqueued, EnqueueError> {
         let mut spill = Spill::default();
         spill.take(&mut message.payload);
         let written = spill.write(&*self.blobs).await;
         let _holds = written.map_err(|error| EnqueueError::Store(StoreError::Unavailable(error)))?;
-        self.mailbox.enqueue(actor, message).await
+        self.mailbox.enqueue(actor, message, depth_max).await
     }
 
     async fn arrivals(

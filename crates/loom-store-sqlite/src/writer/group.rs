@@ -5,15 +5,14 @@ use std::collections::HashMap;
 
 use loom_storage::{
     ActiveDeployment, Commit, CommitError, EnqueueError, Enqueued, Lane, NewDeadLetter, NewMessage, OutgoingCancel,
-    OutgoingMessage, Position, ResolveError, StateWrite, StoreError, TimerWrite,
-    limits::{DEPLOYMENTS_KEPT_MAX, MAILBOX_DEPTH_MAX},
+    OutgoingMessage, Position, ResolveError, StateWrite, StoreError, TimerWrite, limits::DEPLOYMENTS_KEPT_MAX,
 };
 use loom_types::{ActorAddress, Namespace, Payload, Resolution, SequenceNumber, StepRef, TurnNumber};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::sql;
 use crate::{
-    reader::{self, ReadError, lane_number, segment_id},
+    reader::{self, ReadError, integer, lane_number, segment_id},
     store::Grants,
 };
 
@@ -22,11 +21,6 @@ use crate::{
 pub(crate) struct ActorRow {
     id: i64,
     next_seq: u64,
-}
-
-/// A time as SQLite can hold it: what is later than its integers go never comes.
-fn due(due_ms: u64) -> i64 {
-    i64::try_from(due_ms).unwrap_or(i64::MAX)
 }
 
 /// Applies operations inside one transaction.
@@ -153,7 +147,7 @@ impl GroupWriter<'_> {
         for write in &commit.timers {
             match write {
                 TimerWrite::Set { step, due_ms, attempts } => {
-                    self.run(sql::SET_TIMER, params![actor, step.turn.0, step.n, due(*due_ms), attempts])?;
+                    self.run(sql::SET_TIMER, params![actor, step.turn.0, step.n, integer(*due_ms), attempts])?;
                 }
                 TimerWrite::Clear { step } => self.run(sql::CLEAR_TIMER, params![actor, step.turn.0, step.n])?,
             }
@@ -200,14 +194,14 @@ impl GroupWriter<'_> {
     ) -> rusqlite::Result<Result<bool, StoreError>> {
         let (prefix, end) = reader::prefix(namespace, None);
         let mut statement = self.transaction.prepare_cached(sql::FORGET_DEAD_LETTER)?;
-        Ok(Ok(statement.execute(params![id, prefix, end])? > 0))
+        Ok(Ok(statement.execute(params![integer(id), prefix, end])? > 0))
     }
 
     fn send(&mut self, message: &OutgoingMessage) -> rusqlite::Result<()> {
         let to = self.row(&message.to)?;
         let (name, block) = (message.id.as_str(), &message.payload.block()[..]);
         match message.not_before_ms {
-            Some(due_ms) => self.run(sql::DELAY, params![due(due_ms), to.id, name, block]),
+            Some(due_ms) => self.run(sql::DELAY, params![integer(due_ms), to.id, name, block]),
             None => {
                 self.mailbox += 1;
                 self.run(sql::DELIVER, params![to.id, lane_number(Lane::Messages), false, name, block])
@@ -232,6 +226,7 @@ impl GroupWriter<'_> {
         &mut self,
         actor: &ActorAddress,
         message: &NewMessage,
+        depth_max: u64,
     ) -> rusqlite::Result<Result<Enqueued, EnqueueError>> {
         let row = self.row(actor)?;
         match reader::status(self.transaction, row.id, &message.id) {
@@ -240,12 +235,10 @@ impl GroupWriter<'_> {
             Err(ReadError::Sqlite(error)) => return Err(error),
             Err(ReadError::Corrupt(what)) => return Ok(Err(EnqueueError::Store(StoreError::Corrupt { what }))),
         }
-        let waiting: u64 = self
-            .transaction
-            .prepare_cached(sql::WAITING)?
-            .query_row(params![row.id, MAILBOX_DEPTH_MAX], |row| row.get(0))?;
-        if waiting >= MAILBOX_DEPTH_MAX {
-            return Ok(Err(EnqueueError::Full { waiting, limit: MAILBOX_DEPTH_MAX }));
+        let waiting: u64 =
+            self.transaction.prepare_cached(sql::WAITING)?.query_row(params![row.id, depth_max], |row| row.get(0))?;
+        if waiting >= depth_max {
+            return Ok(Err(EnqueueError::Full { waiting, limit: depth_max }));
         }
         let nothing: Option<u64> = None;
         self.run(

@@ -91,8 +91,8 @@ async fn the_figures_are_what_was_done() {
     let storage = open(&settings).unwrap();
     let before = storage.journal.figures().unwrap();
     assert_eq!((before.transactions, before.mailbox_waiting), (0, 0));
-    storage.mailbox.enqueue(&actor, new()).await.unwrap();
-    storage.mailbox.enqueue(&actor, new()).await.unwrap();
+    storage.mailbox.enqueue(&actor, new(), 10).await.unwrap();
+    storage.mailbox.enqueue(&actor, new(), 10).await.unwrap();
     storage.catalog.probe().await.unwrap();
     let after = storage.journal.figures().unwrap();
     assert_eq!((after.transactions, after.transactions_failed, after.operations_waiting), (3, 0, 0));

@@ -106,7 +106,7 @@ pub(crate) async fn fill(storage: &Storage) {
         }
     }
     let new = NewMessage { id: "client".parse().unwrap(), body_digest: [9; 32], payload: payload("1") };
-    storage.mailbox.enqueue(&actor(0), new).await.unwrap();
+    storage.mailbox.enqueue(&actor(0), new, 10).await.unwrap();
     let cid = Cid::of(Codec::Raw, b"blob");
     storage.blobs.put(cid, "blob".into()).await.unwrap();
     let active =
