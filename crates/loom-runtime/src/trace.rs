@@ -6,7 +6,7 @@
 //! here does anything.
 //!
 //! A context travels beside a message and never in it: with a client's request in memory, and between actors in
-//! [`Traces`], which may forget. Nothing of it reaches a journal or a guest, so replay computes the same with
+//! `Traces`, which may forget. Nothing of it reaches a journal or a guest, so replay computes the same with
 //! and without it. A turn that is taken up after a restart begins a new trace; a request that follows it is
 //! linked to it.
 
