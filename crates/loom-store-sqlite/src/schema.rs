@@ -69,7 +69,7 @@ CREATE TABLE timers (
     attempts INTEGER NOT NULL,
     PRIMARY KEY (actor, turn, n)
 ) WITHOUT ROWID;
-CREATE INDEX timers_due ON timers (due_ms);
+CREATE INDEX timers_due ON timers (due_ms) WHERE due_ms < 9223372036854775807;
 CREATE TABLE delayed (
     id INTEGER PRIMARY KEY,
     due_ms INTEGER NOT NULL,

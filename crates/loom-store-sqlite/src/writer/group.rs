@@ -114,11 +114,11 @@ impl GroupWriter<'_> {
                 &commit.head.digest()[..],
                 commit.turn.0,
                 commit.open_turn.map(|seq| seq.0),
-                commit.needs_worker,
                 commit.at_ms,
                 commit.is_paused
             ],
         )?;
+        self.run(sql::SET_WORKING, params![actor, commit.needs_worker])?;
         match &commit.state {
             StateWrite::Keep => Ok(()),
             StateWrite::Set(state) => {

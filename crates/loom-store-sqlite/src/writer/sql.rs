@@ -3,7 +3,9 @@
 pub(crate) const FIND_ACTOR: &str = "SELECT id, next_seq FROM actors WHERE address = ?1";
 pub(crate) const NEW_ACTOR: &str = "INSERT INTO actors (address) VALUES (?1)";
 pub(crate) const MOVE_HEAD: &str = "UPDATE actors SET next_seq = ?2, head = ?3, turn = ?4, open_turn = ?5, \
-     needs_worker = ?6, changed_ms = ?7, is_paused = ?8 WHERE id = ?1";
+     changed_ms = ?6, is_paused = ?7 WHERE id = ?1";
+/// By itself, because it is in an index, whose page is written even if nothing changes.
+pub(crate) const SET_WORKING: &str = "UPDATE actors SET needs_worker = ?2 WHERE id = ?1 AND needs_worker <> ?2";
 pub(crate) const NAME_STATE: &str = "UPDATE actors SET state = ?2 WHERE id = ?1";
 pub(crate) const APPEND: &str = "INSERT INTO segments (id, bytes) VALUES (?1, ?2)";
 pub(crate) const SET_STATE: &str = "INSERT OR REPLACE INTO states (actor, block) VALUES (?1, ?2)";
@@ -52,6 +54,7 @@ pub(crate) const ALL: &[&str] = &[
     FIND_ACTOR,
     NEW_ACTOR,
     MOVE_HEAD,
+    SET_WORKING,
     APPEND,
     SET_STATE,
     CLEAR_STATE,
