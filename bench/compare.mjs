@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { killNine } from "./compare/crash.mjs";
 import { additions, measure, workflows } from "./compare/loads.mjs";
 import { Loom, build } from "./compare/loom.mjs";
-import { loadAverage, machine } from "./compare/process.mjs";
+import { fdatasyncMs, loadAverage, machine } from "./compare/process.mjs";
 import { render } from "./compare/report.mjs";
 import { Restate, install } from "./compare/restate.mjs";
 
@@ -50,7 +50,9 @@ async function run(engine, name, flavours) {
     }
     const take = async (load, what, clients) => {
         say(`${name}: ${load}, ${clients} clients`);
-        results.push({ engine: name, load, clients, figures: await measure(engine, what, { ...sizes, clients }) });
+        const fdatasync_ms = fdatasyncMs(folder);
+        const figures = await measure(engine, what, { ...sizes, clients });
+        results.push({ engine: name, load, clients, figures: { ...figures, fdatasync_ms } });
     };
     if (wanted.loads.includes("A")) {
         for (const { flavour, load } of flavours) {

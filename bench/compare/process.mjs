@@ -91,7 +91,7 @@ export function machine(folder) {
 }
 
 /** Median time of making 4 KiB durable: what every durable step pays at least, alone. */
-function fdatasyncMs(folder) {
+export function fdatasyncMs(folder) {
     const file = openSync(join(folder, "fdatasync.probe"), "w");
     const block = Buffer.alloc(4096, 1);
     const times = Array.from({ length: 200 }, () => {

@@ -14,7 +14,7 @@ function loadRow({ engine, load, clients, figures: f }) {
     return [
         load, clients, engine, number(f.per_second), `${number(f.p50_ms, 1)} / ${number(f.p99_ms, 1)}`,
         sum(f.engine_cpu_ms, f.worker_cpu_ms, 3), number(f.client_cpu_ms, 3), sum(f.engine_rss_mib, f.worker_rss_mib),
-        `${number(f.disk_bytes)} / ${number(f.written_bytes)}`, f.load_average.split(" ")[0],
+        `${number(f.disk_bytes)} / ${number(f.written_bytes)}`, number(f.fdatasync_ms, 2), f.load_average.split(" ")[0],
     ];
 }
 
@@ -31,7 +31,7 @@ function crashRow({ engine, load, figures: f }) {
 export function render({ machine: m, versions, results, crashes }) {
     const loads = table(
         ["load", "clients", "engine", "per second", "p50 / p99 ms", "CPU-ms per step, engine + worker", "client",
-            "MiB resident", "bytes per step, disk / written", "load average"],
+            "MiB resident", "bytes per step, disk / written", "fdatasync ms before", "load average"],
         results.map(loadRow),
     );
     const kills = table(

@@ -65,7 +65,7 @@ impl Default for Settings {
             shards: std::thread::available_parallelism().map_or(2, |cores| cores.get().min(16)),
             resident_instances_max: 1000,
             resident_time: Duration::from_secs(60),
-            actors_cached_max: 10_000,
+            actors_cached_max: 2_000,
             module_cache_bytes: 256 * 1024 * 1024,
             mailbox_depth_max: 10_000,
             requests_max: 10_000,
