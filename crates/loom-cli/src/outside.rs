@@ -24,7 +24,7 @@ pub(crate) fn open(settings: &NodeSettings) -> Result<Outside, CliError> {
     let http = &settings.http;
     let private_hosts = http.private_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
     let http = loom_http::Settings { private_hosts, extra_ca, ..http.clone() };
-    let http = HttpClient::new(http, Arc::new(SystemResolver));
+    let http = HttpClient::new(http, Arc::new(SystemResolver::default()));
     let http = http.map_err(|error| CliError::new("settings-invalid", causes(&error)))?;
     let mut secrets = NodeSecrets::of_environment()?;
     if let Some(folder) = &settings.secrets {

@@ -13,9 +13,8 @@ use loom_machine::{ActivitySpec, Failure, Guest, HostFault, Progress};
 use loom_types::{ActorAddress, StepRef};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, modules::Modules, outside::Outside};
-
 use self::errands::{Answered, Errands};
+use crate::{Clock, cell::SLICE_FUEL, modules::Modules, outside::Outside};
 
 /// A job to run an activity once.
 #[derive(Clone, Debug)]
@@ -110,15 +109,22 @@ impl ActivityRun {
     }
 
     fn drive(&mut self, guest: &mut dyn Guest, tools: &Tools<'_>, now: Duration) -> Sliced {
+        let began = guest.fuel_used();
         loop {
             match guest.resume(self.answer.take().as_deref()) {
                 Ok(Progress::Called(request)) => match self.errands.answer(&self.job, tools.outside, &request) {
-                    Answered::Now(answer) => self.answer = Some(answer),
+                    Answered::Now(answer) => {
+                        self.answer = Some(answer);
+                        // Whoever asks and asks lets others run, and learns of its deadline.
+                        if guest.fuel_used() > began + SLICE_FUEL {
+                            return Sliced::More;
+                        }
+                    }
                     Answered::Later(answer) => return Sliced::Waits(self.wait(answer, tools.clock, now)),
                 },
                 progress => match progressed(progress) {
                     Sliced::Done(Ok(result)) => {
-                        let redactor = redact::Redactor::new(&self.job, tools.outside);
+                        let redactor = self.errands.redactor(&self.job, tools.outside);
                         return Sliced::Done(Ok(redactor.checked(result)));
                     }
                     other => return other,

@@ -33,7 +33,7 @@ use crate::{
     trace::{self, Traces},
 };
 
-pub(crate) use self::turn::{Phase, Running, blob_text};
+pub(crate) use self::turn::{Phase, Running, SLICE_FUEL, blob_text};
 use self::{commit::InFlight, line::Line};
 
 /// Turns one actor may run before others get their chance.
@@ -85,6 +85,8 @@ pub(crate) struct Live {
     entering: HashMap<MessageId, Vec<Delivery>>,
     /// Turns of this cell whose end became durable: tells an answer of the store that is out of date.
     ended: u64,
+    /// The latest piece of work beside a turn; an answer to an earlier one comes too late.
+    tasks: u64,
     /// Questions to the store that have no answer yet.
     asking: usize,
     /// How the actor stands with the gates before its next turn.
@@ -290,6 +292,7 @@ impl Live {
             followers: HashMap::new(),
             entering: HashMap::new(),
             ended: 0,
+            tasks: 0,
             asking: 0,
             line: Line::default(),
             blocked: false,
@@ -337,7 +340,7 @@ impl Live {
             && self.inbox_is_durable()
             && self.received.is_empty()
             && self.asking == 0
-            && self.followers.is_empty()
+            && !self.followers.values().flatten().any(Responders::is_followed)
             && !self.messages.reading
             && !self.outcomes.reading
             && !self.outcomes.more
@@ -346,7 +349,8 @@ impl Live {
 
     /// Whether what waits in memory would be read again, and its turn does not come soon.
     fn inbox_is_durable(&self) -> bool {
-        let is_row = |queued: &Queued| queued.position.is_some() && queued.responders.is_empty();
+        let is_row =
+            |queued: &Queued| queued.position.is_some() && !queued.responders.iter().any(Responders::is_followed);
         self.inbox.is_empty() || (self.running.is_some() || self.is_paused) && self.inbox.iter().all(is_row)
     }
 
@@ -477,6 +481,9 @@ impl Live {
                 // Only the runtime writes envelopes, so the row is damaged. Those behind it have their turn.
                 tracing::error!(actor = %self.address, position = position.0, %error, "a message cannot be read");
                 let reason = format!("the message cannot be read: {error}");
+                for responders in self.followers.remove(&id).unwrap_or_default() {
+                    responders.fail(SendError::Store(reason.clone()));
+                }
                 self.unreadable.push((position, NewDeadLetter { message: id, payload, reason }));
             }
         }
@@ -585,7 +592,9 @@ impl Live {
             return;
         }
         responders.accept();
-        self.followers.entry(id).or_default().push(responders);
+        let followers = self.followers.entry(id).or_default();
+        followers.retain(Responders::is_followed);
+        followers.push(responders);
         // It is in the mailbox, and may have come there without an answer to whoever put it in.
         self.messages.more = true;
         self.go_on(io);
@@ -671,9 +680,9 @@ impl Live {
                 self.enqueued(io, delivery, result);
             }
             CellResult::Module(loaded) => self.module_loaded(io, loaded),
-            CellResult::Task { turn, result } => self.task_done(io, turn, result),
+            CellResult::Task { task, result } => self.task_done(io, task, result),
             CellResult::Retry => self.retry(io),
-            CellResult::Place(place) => self.let_in(io, place),
+            CellResult::Place { gates, place } => self.let_in(io, &gates, place),
             CellResult::RetryActivity { step, attempt } => self.retry_activity(io, step, attempt),
             CellResult::Result { responders, turn, result } => {
                 self.asking -= 1;

@@ -62,12 +62,19 @@ pub(crate) struct CronService {
     handle: Handle,
     deployments: Arc<Deployments>,
     clock: Arc<dyn Clock>,
+    /// How long it is known for sure that an occurrence was sent; for ever if nothing is forgotten.
+    ids_kept: Option<Duration>,
     entries: BTreeMap<Key, Entry>,
 }
 
 impl CronService {
-    pub(crate) fn new(handle: Handle, deployments: Arc<Deployments>, clock: Arc<dyn Clock>) -> Self {
-        Self { handle, deployments, clock, entries: BTreeMap::new() }
+    pub(crate) fn new(
+        handle: Handle,
+        deployments: Arc<Deployments>,
+        clock: Arc<dyn Clock>,
+        ids_kept: Option<Duration>,
+    ) -> Self {
+        Self { handle, deployments, clock, ids_kept, entries: BTreeMap::new() }
     }
 
     /// Runs until told to stop.
@@ -110,7 +117,7 @@ impl CronService {
     async fn send_due(&mut self) {
         let now_ms = self.clock.now_ms();
         for entry in self.entries.values_mut() {
-            if let Some(due_ms) = entry.due(now_ms)
+            if let Some(due_ms) = entry.due(now_ms, self.ids_kept)
                 && let Err(error) = entry.send(&self.handle, due_ms).await
             {
                 tracing::warn!(deployment = %entry.active.name, schedule = %entry.name, %error, "a scheduled message waits");
@@ -144,10 +151,13 @@ impl Entry {
     }
 
     /// The latest occurrence that is not dealt with; those before it are not sent any more.
-    fn due(&self, now_ms: u64) -> Option<u64> {
+    fn due(&self, now_ms: u64, ids_kept: Option<Duration>) -> Option<u64> {
         let due_ms = self.calendar.last_until(now_ms).filter(|due_ms| *due_ms > self.until_ms)?;
-        let is_missed = now_ms - due_ms > LATE_MS_MAX;
-        (self.schedule.catch_up == CatchUp::Latest || !is_missed).then_some(due_ms)
+        let late = Duration::from_millis(now_ms - due_ms);
+        let is_missed = late > Duration::from_millis(LATE_MS_MAX);
+        // Its id may be forgotten by now: nobody could tell whether it was sent before this process began.
+        let may_be_forgotten = ids_kept.is_some_and(|kept| late >= kept);
+        (!is_missed || self.schedule.catch_up == CatchUp::Latest && !may_be_forgotten).then_some(due_ms)
     }
 
     /// Returns when the message is durable, or was sent before.

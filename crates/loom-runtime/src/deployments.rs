@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, RwLock,
+        Arc, Mutex, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -145,8 +145,8 @@ pub struct Deployments {
     active: RwLock<Active>,
     /// Whether any turn ever had a gate to pass: most nodes have none, and then nobody looks.
     has_gates: AtomicBool,
-    /// Manifests by id, active or not. Few and small.
-    manifests: Mutex<HashMap<Cid, Arc<Deployment>>>,
+    /// Manifests by id, active or not, as long as something uses them.
+    manifests: Mutex<HashMap<Cid, Weak<Deployment>>>,
     /// One activation at a time, so that checks and the change are one.
     activating: tokio::sync::Mutex<()>,
     /// Told of every change of what is active.
@@ -232,7 +232,8 @@ impl Deployments {
 
     /// Every deployment that a turn of this process can be pinned to.
     pub(crate) fn known(&self) -> Vec<Cid> {
-        self.manifests.lock().expect("nothing panics under this lock").keys().copied().collect()
+        let manifests = self.manifests.lock().expect("nothing panics under this lock");
+        manifests.iter().filter(|(_, manifest)| manifest.strong_count() > 0).map(|(cid, _)| *cid).collect()
     }
 
     /// Whether it could be activated: its manifest, its modules, its limits, its names.
@@ -309,7 +310,7 @@ impl Deployments {
             let target = Target { cid: active.cid, deployment: deployment.clone(), spec: spec.clone(), gates };
             types.insert(actor_type.clone(), target);
         }
-        self.manifests.lock().expect("nothing panics under this lock").insert(active.cid, deployment.clone());
+        self.remember(active.cid, &deployment);
         state.by_name.insert(key, (active, deployment));
         drop(state);
         self.changed.notify_one();
@@ -397,14 +398,24 @@ impl Deployments {
 
     /// The manifest of a deployment that a turn is pinned to.
     pub(crate) async fn manifest(&self, cid: Cid) -> Result<Arc<Deployment>, HostFault> {
-        if let Some(found) = self.manifests.lock().expect("nothing panics under this lock").get(&cid) {
-            return Ok(found.clone());
+        let known = self.manifests.lock().expect("nothing panics under this lock").get(&cid).and_then(Weak::upgrade);
+        if let Some(known) = known {
+            return Ok(known);
         }
         let unavailable = |detail: String| HostFault::Unavailable { what: format!("deployment {cid}"), detail };
         let bytes = self.storage.blobs.get(cid).await.map_err(|error| unavailable(error.to_string()))?;
         let deployment = Arc::new(Deployment::decode(&bytes).map_err(|error| unavailable(error.to_string()))?);
-        self.manifests.lock().expect("nothing panics under this lock").insert(cid, deployment.clone());
+        self.remember(cid, &deployment);
         Ok(deployment)
+    }
+
+    /// Lets a manifest be found for as long as somebody uses it.
+    fn remember(&self, cid: Cid, deployment: &Arc<Deployment>) {
+        let mut manifests = self.manifests.lock().expect("nothing panics under this lock");
+        if manifests.len() == manifests.capacity() {
+            manifests.retain(|_, manifest| manifest.strong_count() > 0);
+        }
+        manifests.insert(cid, Arc::downgrade(deployment));
     }
 }
 

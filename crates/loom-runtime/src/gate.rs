@@ -65,14 +65,15 @@ pub(crate) fn try_enter(gates: &[Arc<Gate>], now: Duration) -> Option<Place> {
 pub(crate) async fn enter(gates: Vec<Arc<Gate>>, clock: Arc<dyn Clock>, metrics: Metrics) -> Place {
     let _counted = InLine::new(metrics);
     let mut permits = Vec::new();
-    for places in gates.iter().filter_map(|gate| gate.places.clone()) {
-        permits.push(places.acquire_owned().await.expect("gates are never closed"));
-    }
-    let now = clock.elapsed();
-    let waits = gates.iter().filter_map(|gate| gate.rate.as_ref()).map(|rate| rate.take(now));
-    let wait = waits.max().unwrap_or_default();
-    if !wait.is_zero() {
-        clock.sleep(wait).await;
+    for gate in &gates {
+        if let Some(places) = gate.places.clone() {
+            permits.push(places.acquire_owned().await.expect("gates are never closed"));
+        }
+        // Whoever waits for a type's rate takes no place of the namespace yet.
+        let wait = gate.rate.as_ref().map_or(Duration::ZERO, |rate| rate.take(clock.elapsed()));
+        if !wait.is_zero() {
+            clock.sleep(wait).await;
+        }
     }
     Place { _permits: permits }
 }

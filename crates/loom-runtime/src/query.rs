@@ -4,12 +4,17 @@
 //! next turn would run. It takes no part in anything: the actor's cell is not loaded, turns go on meanwhile, and
 //! nothing is journaled. What a turn under way has changed is not seen until that turn ends.
 
+use std::time::Duration;
+
 use loom_machine::{Failure, Guest, HostFault, Progress, Query};
 use loom_storage::StoreError;
 use loom_types::ActorAddress;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Handle, SendError, deployments::Target, handle::check_json};
+
+/// Longest time of one query.
+const QUERY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +60,15 @@ impl Handle {
             let _permit = permit;
             run(guest, query, &abandoned)
         };
-        let ran = inner.blocking.run(run).await;
+        let ran = tokio::select! {
+            ran = inner.blocking.run(run) => ran,
+            // The guard goes with this future, and the guest stops.
+            () = inner.clock.sleep(QUERY_TIME_MAX) => {
+                inner.metrics.queries_failed.inc();
+                let text = format!("the query took longer than {} s", QUERY_TIME_MAX.as_secs());
+                return Err(QueryError::Failed(Failure::new("deadline", text)));
+            }
+        };
         let output = ran.map_err(|error| HostFault::Host(format!("running a query: {error}")))??;
         output.map_err(|failure| {
             inner.metrics.queries_failed.inc();

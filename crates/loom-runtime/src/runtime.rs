@@ -71,6 +71,7 @@ impl Assembly {
             (0..settings.shards.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
         let (alarm, doubts) = (Alarm::default(), Doubts::default());
         let (requests_max, queries_max) = (settings.requests_max, settings.queries_max);
+        let message_ids_kept = settings.message_ids_kept;
         let upkeep = Upkeep::new(&settings, stored, deployments.clone(), host.clock.clone());
         let watchers = Arc::new(Watchers::default());
         let context = Arc::new(Context {
@@ -124,7 +125,7 @@ impl Assembly {
             checking: tokio::sync::Mutex::new(()),
         };
         let handle = Handle { inner: Arc::new(inner) };
-        let cron = CronService::new(handle.clone(), deployments, cron_clock);
+        let cron = CronService::new(handle.clone(), deployments, cron_clock, message_ids_kept);
         let services = vec![
             timers.run(stop.clone()).boxed(),
             lookout.run(stop.clone()).boxed(),

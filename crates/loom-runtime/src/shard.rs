@@ -32,7 +32,7 @@ use crate::{
     activity::{ActivityRun, Attempted, Job, Sliced, Tools, Waited},
     cell::Cell,
     deployments::Deployments,
-    gate::Place,
+    gate::{Gate, Place},
     handle::LiveView,
     load::{LoadError, LoadedActor},
     lookout::Doubts,
@@ -179,10 +179,10 @@ pub(crate) enum CellResult {
     Checked { delivery: Box<Delivery>, status: Result<Option<MessageStatus>, StoreError>, asked_at: u64 },
     Enqueued { delivery: Box<Delivery>, result: Result<Enqueued, EnqueueError> },
     Module(Result<(), HostFault>),
-    Task { turn: TurnNumber, result: Result<Result<String, Failure>, HostFault> },
+    Task { task: u64, result: Result<Result<String, Failure>, HostFault> },
     Retry,
     RetryActivity { step: StepRef, attempt: u32 },
-    Place(Place),
+    Place { gates: Vec<Arc<Gate>>, place: Place },
     Result { responders: Box<Responders>, turn: TurnNumber, result: Result<Result<String, Failure>, StoreError> },
 }
 

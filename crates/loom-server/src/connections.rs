@@ -16,6 +16,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{settings::Settings, tls::Tls};
@@ -38,6 +39,7 @@ pub(crate) async fn run(
         protocol: protocol(settings),
         service: TowerToHyperService::new(router),
         header_timeout: settings.header_timeout,
+        write_timeout: settings.write_timeout,
         tls,
         stop: stop.clone(),
     };
@@ -99,6 +101,7 @@ struct Connector {
     protocol: http1::Builder,
     service: TowerToHyperService<Router>,
     header_timeout: Duration,
+    write_timeout: Duration,
     tls: Option<Tls>,
     stop: CancellationToken,
 }
@@ -107,6 +110,10 @@ impl Connector {
     async fn serve(self, stream: TcpStream, _permit: OwnedSemaphorePermit) {
         // Answers are written whole; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
+        // Without this, clients that never read an answer would keep their connections for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.write_timeout));
+        let stream = Box::pin(stream);
         match self.tls.clone() {
             None => self.requests(stream).await,
             Some(tls) => match tokio::time::timeout(self.header_timeout, tls.0.accept(stream)).await {

@@ -8,7 +8,7 @@ use loom_machine::{
     ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry, TurnLimits,
 };
 use loom_runtime::{CheckOptions, CheckReport, Checked, Difference, Replayed};
-use loom_storage::ActiveDeployment;
+use loom_storage::{ActiveDeployment, limits::DEPLOYMENTS_KEPT_MAX};
 use loom_types::Cid;
 use serde::Deserialize;
 
@@ -50,10 +50,10 @@ pub(crate) async fn list(
             continue;
         }
         // One more, so that the last that is told can be compared with the one before it.
-        let limit = list.history.saturating_add(2);
-        let history = app.handle.deployment_history(&namespace, &active.name, limit).await?;
+        let told = list.history.min(DEPLOYMENTS_KEPT_MAX).saturating_add(1);
+        let history = app.handle.deployment_history(&namespace, &active.name, told + 1).await?;
         let before = history.iter().skip(1).map(Some).chain([None]);
-        for (place, ((former, manifest), before)) in history.iter().zip(before).enumerate().take(list.history + 1) {
+        for (place, ((former, manifest), before)) in history.iter().zip(before).enumerate().take(told) {
             let changed = match (manifest, before) {
                 (Some(manifest), Some((_, Some(before)))) => changed(before, manifest),
                 _ => Vec::new(),

@@ -16,6 +16,9 @@ pub struct Settings {
     /// How long a client may take for a TLS handshake or a request's header, and how long a connection may be idle;
     /// then it is closed (`server.header_timeout`).
     pub header_timeout: Duration,
+    /// How long a client may let an answer wait before it reads on; then the connection is closed
+    /// (`server.write_timeout`).
+    pub write_timeout: Duration,
     /// Body of a request, in bytes, 413 beyond (`server.body_bytes_max`).
     pub body_bytes_max: usize,
     /// A blob, in bytes, 413 beyond (`server.blob_bytes_max`).
@@ -33,6 +36,7 @@ impl Default for Settings {
             headers_max: 100,
             header_bytes_max: 32 * 1024,
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             body_bytes_max: PAYLOAD_BYTES_MAX,
             blob_bytes_max: BLOB_BYTES_MAX,
             body_timeout: Duration::from_secs(60),

@@ -56,17 +56,23 @@ fn path(folder: &Path, cid: Cid) -> PathBuf {
 
 fn write(root: &Path, cid: Cid, bytes: &[u8]) -> std::io::Result<()> {
     let path = &path(root, cid);
+    let folder = path.parent().expect("made of a folder and a name");
     // A damaged one is written again.
     if fs::read(path).is_ok_and(|found| found == bytes) {
-        return touch(path);
+        touch(path)?;
+        // Whoever moved it into place may not have come that far.
+        return sync_names(root, folder);
     }
-    let folder = path.parent().expect("made of a folder and a name");
     fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(root.join(UNFINISHED))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    // The name is durable only when both folders are: the one it stands in may be new itself.
+    sync_names(root, folder)
+}
+
+/// A name is durable only when both folders are: the one it stands in may be new itself.
+fn sync_names(root: &Path, folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()?;
     File::open(root)?.sync_all()
 }

@@ -1,5 +1,7 @@
 //! Strings across the boundary, in both encodings. Everything a guest says about its memory is checked.
 
+use std::{future::poll_fn, mem, task::Poll};
+
 use wasmtime::{AsContext, AsContextMut, Caller, Extern, Memory, Result, Trap, TypedFunc, WasmParams, WasmResults};
 
 use crate::{failure::GuestFault, host::HostState};
@@ -265,6 +267,20 @@ pub(crate) fn spend(caller: &mut Caller<'_, HostState>, units: u64) -> Result<()
     let left = caller.get_fuel()?.saturating_sub(units);
     caller.set_fuel(left)?;
     if left == 0 { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
+}
+
+/// Lets others run if the guest has had its slice. Taking fuel begins the engine's own slice anew, so whoever takes some
+/// asks for this too. To be called on a fiber.
+pub(crate) async fn give_way(caller: &mut Caller<'_, HostState>) -> Result<()> {
+    let left = caller.get_fuel()?;
+    let state = caller.data_mut();
+    if state.slice_from.saturating_sub(left) < state.slice_fuel {
+        return Ok(());
+    }
+    state.slice_from = left;
+    let mut has_waited = false;
+    poll_fn(|_| if mem::replace(&mut has_waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    Ok(())
 }
 
 /// Stores zeros where the guest asked for random bytes. As in `memory.fill`, each costs a unit of fuel.

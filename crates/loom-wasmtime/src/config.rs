@@ -16,6 +16,8 @@ const STACK_BYTES_MIN: u64 = 16 * 1024;
 pub struct Settings {
     /// Instances that may exist at once, running or waiting (`sandbox.instances_max`).
     pub instances_max: u32,
+    /// Most fuel any deployment may pin for a turn or an activity (`sandbox.fuel_max`).
+    pub fuel_max: u64,
     /// Largest linear memory any deployment may pin, in bytes (`sandbox.memory_bytes_max`).
     pub memory_bytes_max: u64,
     /// Most table elements any deployment may pin (`sandbox.table_elements_max`).
@@ -32,6 +34,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             instances_max: 2048,
+            fuel_max: 100_000_000_000,
             memory_bytes_max: 256 * 1024 * 1024,
             table_elements_max: 100_000,
             stack_bytes: 512 * 1024,
@@ -62,6 +65,9 @@ impl Settings {
         let more = |name: &str, pinned: u64, most: u64| {
             format!("{name} {pinned} is more than this node allows ({most}, sandbox.{name}_max)")
         };
+        if limits.fuel > self.fuel_max {
+            return Err(more("fuel", limits.fuel, self.fuel_max));
+        }
         if limits.memory_bytes > self.memory_bytes_max {
             return Err(more("memory_bytes", limits.memory_bytes, self.memory_bytes_max));
         }

@@ -39,8 +39,8 @@ pub(crate) struct WasmtimeGuest {
 }
 
 enum Stage {
-    /// Not begun. A guest that cannot call the host first tries to finish within a slice, without a fiber.
-    Fresh { calls_host: bool },
+    /// Not begun. A guest that imports nothing that waits first tries to finish within a slice, without a fiber.
+    Fresh { needs_fiber: bool },
     /// On a fiber.
     Running(Running),
     /// Over.
@@ -48,8 +48,14 @@ enum Stage {
 }
 
 impl WasmtimeGuest {
-    pub(crate) fn new(module: Arc<Prepared>, entry: Entry, limits: GuestLimits, input: &str, calls_host: bool) -> Self {
-        let stage = Stage::Fresh { calls_host };
+    pub(crate) fn new(
+        module: Arc<Prepared>,
+        entry: Entry,
+        limits: GuestLimits,
+        input: &str,
+        needs_fiber: bool,
+    ) -> Self {
+        let stage = Stage::Fresh { needs_fiber };
         Self { module, entry, limits, input: input.into(), exchange: Arc::default(), stage, waits: false }
     }
 
@@ -72,7 +78,7 @@ impl WasmtimeGuest {
         Ok(())
     }
 
-    /// Runs a guest that cannot call the host for at most one slice. None if it needs more.
+    /// Runs a guest that imports nothing that waits for at most one slice. None if it needs more.
     fn direct(&self) -> Option<Result<Progress, HostFault>> {
         let slice = self.limits.fuel.min(self.module.settings.slice_fuel);
         let mut future = std::pin::pin!(self.future(Mode::Direct, slice));
@@ -113,17 +119,17 @@ impl Guest for WasmtimeGuest {
         if let Some(answer) = answer {
             lock(&self.exchange).answer = Some(answer.to_owned());
         }
-        if let Stage::Fresh { calls_host } = self.stage {
+        if let Stage::Fresh { needs_fiber } = self.stage {
             if let Err(failure) = self.check() {
                 self.stage = Stage::Done;
                 return Ok(Progress::Failed(failure));
             }
-            if !calls_host && let Some(result) = self.direct() {
+            if !needs_fiber && let Some(result) = self.direct() {
                 self.stage = Stage::Done;
                 return result;
             }
             self.stage = Stage::Running(Box::pin(self.future(Mode::Fiber, self.limits.fuel)));
-            if !calls_host {
+            if !needs_fiber {
                 return Ok(Progress::Yielded);
             }
         }

@@ -19,6 +19,10 @@ pub(crate) struct HostState {
     pub(crate) limits: GuestLimits,
     pub(crate) encoding: Encoding,
     pub(crate) mode: Mode,
+    /// Fuel after which others have their turn.
+    pub(crate) slice_fuel: u64,
+    /// The fuel that was left when others last had it for sure.
+    pub(crate) slice_from: u64,
     /// The last growth that a limit did not allow.
     pub(crate) refused: Option<Refused>,
     /// Whether guest code runs because the host needs memory of it, and may not call the host.
@@ -202,14 +206,13 @@ fn wasi(linker: &mut Linker<HostState>, name: &str, ty: wasmtime::FuncType) -> R
             linker.func_wrap(MODULE, name, |_: i32, _: i32| 0i32)?;
         }
         "random_get" => {
-            linker.func_wrap(
-                MODULE,
-                name,
-                |mut caller: Caller<'_, HostState>, at: i32, length: i32| -> Result<i32> {
+            linker.func_wrap_async(MODULE, name, |mut caller: Caller<'_, HostState>, (at, length): (i32, i32)| {
+                Box::new(async move {
                     abi::zero(&mut caller, at, length)?;
-                    Ok(0)
-                },
-            )?;
+                    abi::give_way(&mut caller).await?;
+                    Ok(0i32)
+                })
+            })?;
         }
         "clock_time_get" => {
             linker.func_wrap(

@@ -28,6 +28,8 @@ pub(crate) struct Exports {
 pub(crate) struct CompiledModule {
     inner: Arc<Prepared>,
     calls_host: bool,
+    /// Whether it imports anything that may wait.
+    needs_fiber: bool,
     resident_bytes: u64,
 }
 
@@ -48,6 +50,7 @@ impl CompiledModule {
         let pre =
             linker.instantiate_pre(module).map_err(|error| Failure::new("unknown-import", format!("{error:#}")))?;
         let calls_host = module.imports().any(|import| import.module() == "loom");
+        let needs_fiber = calls_host || module.imports().any(|import| import.name() == "random_get");
         let resources = module.resources_required();
         let image = module.image_range();
         let inner = Prepared {
@@ -59,7 +62,7 @@ impl CompiledModule {
             settings,
         };
         let resident_bytes = image.end.addr().saturating_sub(image.start.addr()) as u64;
-        Ok(Self { inner: Arc::new(inner), calls_host, resident_bytes })
+        Ok(Self { inner: Arc::new(inner), calls_host, needs_fiber, resident_bytes })
     }
 }
 
@@ -74,7 +77,7 @@ impl Module for CompiledModule {
 
     fn start(&self, limits: &GuestLimits, input: &str) -> Result<Box<dyn Guest>, HostFault> {
         self.inner.settings.check_limits(limits).map_err(HostFault::Host)?;
-        Ok(Box::new(WasmtimeGuest::new(self.inner.clone(), Entry::Execute, *limits, input, self.calls_host)))
+        Ok(Box::new(WasmtimeGuest::new(self.inner.clone(), Entry::Execute, *limits, input, self.needs_fiber)))
     }
 
     fn start_query(&self, limits: &GuestLimits, input: &str) -> Result<Option<Box<dyn Guest>>, HostFault> {
@@ -82,7 +85,7 @@ impl Module for CompiledModule {
             return Ok(None);
         }
         self.inner.settings.check_limits(limits).map_err(HostFault::Host)?;
-        Ok(Some(Box::new(WasmtimeGuest::new(self.inner.clone(), Entry::Query, *limits, input, self.calls_host))))
+        Ok(Some(Box::new(WasmtimeGuest::new(self.inner.clone(), Entry::Query, *limits, input, self.needs_fiber))))
     }
 }
 

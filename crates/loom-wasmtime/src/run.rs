@@ -27,6 +27,8 @@ pub(crate) async fn run(
         limits,
         encoding: module.encoding,
         mode,
+        slice_fuel: module.settings.slice_fuel,
+        slice_from: fuel,
         refused: None,
         allocating: false,
         exchange: exchange.clone(),

@@ -82,6 +82,7 @@ pub(crate) const KEYS: &[Key] = &[
     key!("server.header_bytes_max", server.header_bytes_max, "request line and header fields, in bytes", |n| {
         within(n, HEADER_BYTES_MIN, 1 << 20)
     }),
+    key!("server.write_timeout", server.write_timeout, "time a client may let an answer wait", some_time),
     key!("server.header_timeout", server.header_timeout, "time to send a header, and to be idle", some_time),
     key!("server.body_bytes_max", server.body_bytes_max, "body of a request, in bytes", |n| {
         within(n, 1, PAYLOAD_BYTES_MAX)
@@ -122,6 +123,7 @@ pub(crate) const KEYS: &[Key] = &[
         "turns of a namespace that begin in a second; 0: no limit"
     ),
     key!("sandbox.instances_max", sandbox.instances_max, "instances at once"),
+    key!("sandbox.fuel_max", sandbox.fuel_max, "most fuel a deployment may pin"),
     key!("sandbox.memory_bytes_max", sandbox.memory_bytes_max, "largest memory a deployment may pin, in bytes"),
     key!("sandbox.table_elements_max", sandbox.table_elements_max, "largest table a deployment may pin"),
     key!("sandbox.stack_bytes", sandbox.stack_bytes, "stack of a guest, in bytes; part of the engine's identity"),

@@ -3,7 +3,7 @@
 //! Every request is answered within what the activity's deployment allows. Answers are not journaled; they
 //! differ from attempt to attempt, and only the activity's output counts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use data_encoding::{BASE32_NOPAD, BASE64};
 use futures::{FutureExt as _, future::BoxFuture};
@@ -22,6 +22,7 @@ const LOG_LINES_MAX: u32 = 1000;
 pub(super) struct Errands {
     requests: u32,
     lines: u32,
+    redactor: Option<Arc<Redactor>>,
 }
 
 /// An answer, or the promise of one.
@@ -31,6 +32,11 @@ pub(super) enum Answered {
 }
 
 impl Errands {
+    /// What keeps this attempt's secrets to the host. Made once, when it is first needed.
+    pub(super) fn redactor(&mut self, job: &Job, outside: &Outside) -> Arc<Redactor> {
+        self.redactor.get_or_insert_with(|| Arc::new(Redactor::new(job, outside))).clone()
+    }
+
     /// Answers one request.
     pub(super) fn answer(&mut self, job: &Job, outside: &Outside, text: &str) -> Answered {
         let answer = match ActivityRequest::parse(text) {
@@ -42,7 +48,7 @@ impl Errands {
             }
             Ok(ActivityRequest::Secret { name }) => read_secret(job, outside, &name),
             Ok(ActivityRequest::Http(request)) => match self.call(job, outside, request) {
-                Ok(call) => return Answered::Later(send(call, outside, Redactor::new(job, outside))),
+                Ok(call) => return Answered::Later(send(call, outside, self.redactor(job, outside))),
                 Err(failure) => Err(failure),
             },
         };
@@ -54,8 +60,9 @@ impl Errands {
         if self.lines > LOG_LINES_MAX {
             return;
         }
-        let redactor = Redactor::new(job, outside);
-        let message = redactor.masked(&line.message);
+        let redactor = self.redactor(job, outside);
+        // One line each, or a guest could write lines in the node's name.
+        let message = redactor.masked(&line.message).replace(['\n', '\r'], " ");
         let fields = &*redactor.masked(line.fields.as_deref().unwrap_or_default());
         let (actor, step) = (&job.address, job.step);
         match line.level.as_str() {
@@ -82,8 +89,14 @@ impl Errands {
         check_size(body.len(), allowance)?;
         let timeout_ms = timeout_ms.unwrap_or(allowance.timeout_ms).min(allowance.timeout_ms);
         let headers = headers.into_iter().map(|(name, source)| Ok((name, header(job, outside, source)?)));
+        let mut headers = headers.collect::<Result<Vec<_>, Failure>>()?;
+        if !job.spec.secrets.is_empty() {
+            // What is compressed cannot be searched for secrets.
+            headers.retain(|(name, _)| name != "accept-encoding");
+            headers.push(("accept-encoding".to_owned(), HeaderValue::Text("identity".to_owned())));
+        }
         Ok(HttpCall {
-            headers: headers.collect::<Result<_, Failure>>()?,
+            headers,
             allowance: allowance.clone(),
             method,
             url,
@@ -154,11 +167,11 @@ fn idempotency_key(job: &Job) -> String {
     format!("step-{}", BASE32_NOPAD.encode(&digest[..20]).to_ascii_lowercase())
 }
 
-fn send(call: HttpCall, outside: &Outside, redactor: Redactor) -> BoxFuture<'static, String> {
+fn send(call: HttpCall, outside: &Outside, redactor: Arc<Redactor>) -> BoxFuture<'static, String> {
     let reply = outside.http.send(call);
     async move {
         let answer = match reply.await {
-            Ok(reply) => Ok(response(reply, &redactor)),
+            Ok(reply) => response(reply, &redactor),
             Err(failure) => Err(redactor.checked_failure(failure)),
         };
         as_answer(answer)
@@ -168,7 +181,13 @@ fn send(call: HttpCall, outside: &Outside, redactor: Redactor) -> BoxFuture<'sta
 
 /// The response as the guest gets it. A system that repeats a secret, in an error message say, does not thereby
 /// hand it to the guest.
-fn response(reply: HttpReply, redactor: &Redactor) -> Value {
+fn response(reply: HttpReply, redactor: &Redactor) -> Result<Value, Failure> {
+    let is_encoded = |(name, value): &(String, String)| name == "content-encoding" && value != "identity";
+    if redactor.has_secrets() && reply.headers.iter().any(is_encoded) {
+        let text =
+            "the response is compressed, though it was asked not to be: nobody could tell whether it repeats a secret";
+        return Err(Failure::new("http-refused", text));
+    }
     let mut headers = Map::new();
     for (name, value) in reply.headers {
         let value = redactor.masked(&value);
@@ -179,13 +198,13 @@ fn response(reply: HttpReply, redactor: &Redactor) -> Value {
             _ => drop(headers.insert(name, value.into())),
         }
     }
-    match String::from_utf8(reply.body) {
+    Ok(match String::from_utf8(reply.body) {
         Ok(text) => json!({ "status": reply.status, "headers": headers, "body": redactor.masked(&text) }),
         Err(error) => {
             let bytes = redactor.masked_bytes(error.into_bytes());
             json!({ "status": reply.status, "headers": headers, "base64": BASE64.encode(&bytes) })
         }
-    }
+    })
 }
 
 fn as_answer(answer: Result<Value, Failure>) -> String {

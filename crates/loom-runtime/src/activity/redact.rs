@@ -4,10 +4,12 @@
 //! refused, and texts meant for people are masked. Values are looked for as they are and in the encodings that
 //! tend to happen by accident: base64 at any offset, hex, percent-encoding, JSON escapes. A guest that was given
 //! a value and means to hide it, by encrypting or splitting it, cannot be stopped here: the capability `secret`
-//! is trust in the module. A value that only the host puts into headers cannot leak that way.
+//! is trust in the module. A value that only the host puts into headers leaks only if the system that gets it repeats it
+//! in a form that is not looked for; responses that are compressed are refused.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use loom_machine::Failure;
 use serde_json::Value;
@@ -19,13 +21,10 @@ const MASK: &str = "[secret]";
 
 /// Knows the values that an activity was granted. Never shown.
 pub(super) struct Redactor {
-    granted: Vec<Granted>,
-}
-
-struct Granted {
-    name: String,
-    /// The value in every form that is looked for, itself first.
-    forms: Vec<String>,
+    /// Finds every value in every form that is looked for, all in one pass.
+    searcher: Option<AhoCorasick>,
+    /// The secret that each form is one of.
+    names: Vec<String>,
 }
 
 impl Redactor {
@@ -34,11 +33,23 @@ impl Redactor {
     }
 
     fn of(secrets: &BTreeSet<String>, outside: &Outside, namespace: &str) -> Self {
-        let granted = secrets.iter().filter_map(|name| {
-            let value = outside.secrets.get(namespace, name)?;
-            Some(Granted { name: name.clone(), forms: forms(value.expose_secret()) })
-        });
-        Self { granted: granted.collect() }
+        let (mut patterns, mut names) = (Vec::new(), Vec::new());
+        for name in secrets {
+            let Some(value) = outside.secrets.get(namespace, name) else { continue };
+            for form in forms(value.expose_secret()) {
+                patterns.push(form);
+                names.push(name.clone());
+            }
+        }
+        // Of two that begin alike the longer one, or the rest of it would be shown.
+        let searcher = || AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
+        let searcher = (!patterns.is_empty()).then(|| searcher().expect("secrets are few, and short"));
+        Self { searcher, names }
+    }
+
+    /// Whether there is anything to look for.
+    pub(super) fn has_secrets(&self) -> bool {
+        self.searcher.is_some()
     }
 
     /// The result, unless it would take a secret into the journal.
@@ -67,33 +78,35 @@ impl Redactor {
 
     /// The text with secrets masked.
     pub(super) fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut text = Cow::Borrowed(text);
-        for form in self.granted.iter().flat_map(|granted| &granted.forms) {
-            if text.contains(form.as_str()) {
-                text = Cow::Owned(text.replace(form.as_str(), MASK));
-            }
-        }
-        text
+        let Some(searcher) = self.searcher.as_ref().filter(|searcher| searcher.is_match(text)) else {
+            return Cow::Borrowed(text);
+        };
+        let mut masked = String::with_capacity(text.len());
+        searcher.replace_all_with(text, &mut masked, |_, _, masked| {
+            masked.push_str(MASK);
+            true
+        });
+        Cow::Owned(masked)
     }
 
     /// The same for what is no text. Its length stays.
     pub(super) fn masked_bytes(&self, mut bytes: Vec<u8>) -> Vec<u8> {
-        for form in self.granted.iter().flat_map(|granted| &granted.forms).map(String::as_bytes) {
-            while let Some(at) = bytes.windows(form.len()).position(|window| window == form) {
-                bytes[at..at + form.len()].fill(b'*');
-            }
+        let found = self.searcher.iter().flat_map(|searcher| searcher.find_iter(&bytes));
+        let places: Vec<_> = found.map(|found| found.range()).collect();
+        for place in places {
+            bytes[place].fill(b'*');
         }
         bytes
     }
 
     fn found(&self, text: &str) -> Option<&str> {
-        let holds = |granted: &&Granted| granted.forms.iter().any(|form| text.contains(form.as_str()));
-        self.granted.iter().find(holds).map(|granted| granted.name.as_str())
+        let found = self.searcher.as_ref()?.find(text)?;
+        Some(self.names[found.pattern().as_usize()].as_str())
     }
 
     /// Looks at the text and at what its strings mean, since any character of a string can be escaped.
     fn found_in_json(&self, text: &str) -> Option<&str> {
-        if self.granted.is_empty() {
+        if !self.has_secrets() {
             return None;
         }
         let parsed = || serde_json::from_str::<Value>(text).ok();
@@ -195,5 +208,7 @@ mod tests {
         let bytes = [&[0xff], VALUE.as_bytes(), &[0xfe]].concat();
         let stars = [vec![0xff], vec![b'*'; VALUE.len()], vec![0xfe]].concat();
         assert_eq!(redactor.masked_bytes(bytes), stars);
+        let many = [VALUE.as_bytes().repeat(30_000), vec![0xff]].concat();
+        assert!(redactor.masked_bytes(many).iter().all(|byte| [b'*', 0xff].contains(byte)));
     }
 }

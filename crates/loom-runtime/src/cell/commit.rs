@@ -439,6 +439,10 @@ impl Live {
         if let Some(started_at) = in_flight.turn_started_at {
             metrics.turn_seconds.observe(io.context.clock.elapsed().saturating_sub(started_at).as_secs_f64());
         }
+        // Before anybody is told: what a client sends then must not overtake what this turn sent.
+        for (actor, lane) in in_flight.wake {
+            io.context.tell(&actor, Event::Arrived(actor.clone(), lane));
+        }
         for (responders, settled) in in_flight.settle {
             responders.settle(settled);
         }
@@ -446,9 +450,6 @@ impl Live {
         if let Some(running) = self.running.as_mut().filter(|running| in_flight.accept == Some(running.number())) {
             running.is_durable = true;
             running.responders.iter_mut().for_each(Responders::accept);
-        }
-        for (actor, lane) in in_flight.wake {
-            io.context.tell(&actor, Event::Arrived(actor.clone(), lane));
         }
         if let Some(due_ms) = in_flight.alarm_ms {
             io.context.alarm.set(due_ms);

@@ -7,6 +7,7 @@ use loom_types::EntryBody;
 use super::{Live, Phase, turn::Stopping};
 use crate::{
     ControlError, ControlRequest,
+    gate::Place,
     shard::{ControlDelivery, ControlResponder, Io},
 };
 
@@ -46,6 +47,8 @@ impl Live {
             Some(running) => {
                 if is_paused {
                     running.interrupt();
+                    // Nobody knows for how long.
+                    running.place = Place::default();
                 }
                 running.turn.note(&control, by, &mut ambient);
                 self.flush_now(io);

@@ -1,13 +1,18 @@
 //! Standing in line for a place inside the gates of an actor's type and namespace.
 
-use std::mem;
+use std::{mem, sync::Arc};
 
 use super::Live;
 use crate::{
     deployments::Target,
-    gate::{self, Place},
+    gate::{self, Gate, Place},
     shard::{CellResult, Io},
 };
+
+/// Whether these are the very same gates.
+fn is_same(some: &[Arc<Gate>], others: &[Arc<Gate>]) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(one, other)| Arc::ptr_eq(one, other))
+}
 
 /// How an actor stands with the gates.
 #[derive(Debug, Default)]
@@ -15,8 +20,8 @@ pub(crate) enum Line {
     /// It has not asked.
     #[default]
     Outside,
-    /// It stands in line.
-    Waiting,
+    /// It stands in line at these gates.
+    Waiting(Vec<Arc<Gate>>),
     /// It has a place for its next turn.
     Inside(Place),
 }
@@ -29,17 +34,21 @@ impl Live {
         }
         match mem::take(&mut self.line) {
             Line::Inside(place) => return Some(place),
-            Line::Waiting => {
-                self.line = Line::Waiting;
+            Line::Waiting(gates) if is_same(&gates, &target.gates) => {
+                self.line = Line::Waiting(gates);
                 return None;
             }
-            Line::Outside => {}
+            // A deployment has other limits now, and nobody may ever leave through the old gates.
+            Line::Waiting(_) | Line::Outside => {}
         }
         let place = gate::try_enter(&target.gates, io.context.clock.elapsed());
         if place.is_none() {
-            self.line = Line::Waiting;
+            self.line = Line::Waiting(target.gates.clone());
             let (gates, clock, metrics) = (target.gates.clone(), io.context.clock.clone(), io.context.metrics.clone());
-            self.background(io, async move { CellResult::Place(gate::enter(gates, clock, metrics).await) });
+            self.background(io, async move {
+                let place = gate::enter(gates.clone(), clock, metrics).await;
+                CellResult::Place { gates, place }
+            });
         }
         place
     }
@@ -64,7 +73,10 @@ impl Live {
     }
 
     /// Its turn has come, if there is still one to run.
-    pub(super) fn let_in(&mut self, io: &mut Io, place: Place) {
+    pub(super) fn let_in(&mut self, io: &mut Io, gates: &[Arc<Gate>], place: Place) {
+        if !matches!(&self.line, Line::Waiting(waiting) if is_same(waiting, gates)) {
+            return;
+        }
         let wants_it = !self.is_paused && self.running.is_none() && !self.is_empty();
         self.line = if wants_it { Line::Inside(place) } else { Line::Outside };
         self.go_on(io);

@@ -31,7 +31,7 @@ const PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Fuel that a turn's guests may use between requests before others run. A guest that computes yields by itself
 /// (`sandbox.slice_fuel`); one that asks and asks is stopped here.
-const SLICE_FUEL: u64 = 5_000_000;
+pub(crate) const SLICE_FUEL: u64 = 5_000_000;
 
 /// A turn that is not finished.
 pub(crate) struct Running {
@@ -418,7 +418,8 @@ impl Live {
     /// Does a step's own work: a pure activity here and now, blobs in the background.
     fn run_task(&mut self, io: &mut Io, task: Task) -> Option<String> {
         let running = self.running.as_mut().expect("a turn is driven");
-        let turn = running.turn.opening().turn;
+        self.tasks += 1;
+        let task_number = self.tasks;
         let blobs = io.context.storage.blobs.clone();
         match task {
             Task::Activity { name, input } => {
@@ -461,7 +462,7 @@ impl Live {
                             Err(HostFault::Unavailable { what: format!("blob {cid}"), detail: error.to_string() })
                         }
                     };
-                    CellResult::Task { turn, result }
+                    CellResult::Task { task: task_number, result }
                 });
                 None
             }
@@ -475,7 +476,7 @@ impl Live {
                         what: format!("the store for blob {cid}"),
                         detail: error.to_string(),
                     });
-                    CellResult::Task { turn, result }
+                    CellResult::Task { task: task_number, result }
                 });
                 None
             }
@@ -522,15 +523,11 @@ impl Live {
         }
     }
 
-    pub(super) fn task_done(
-        &mut self,
-        io: &mut Io,
-        turn: TurnNumber,
-        result: Result<Result<String, Failure>, HostFault>,
-    ) {
-        let is_current = |running: &&mut Box<Running>| {
-            running.phase == Phase::Task && running.turn.opening().turn == turn && running.guest.is_some()
-        };
+    pub(super) fn task_done(&mut self, io: &mut Io, task: u64, result: Result<Result<String, Failure>, HostFault>) {
+        // The guest may have been interrupted meanwhile, and have asked for something else.
+        let is_latest = self.tasks == task;
+        let is_current =
+            |running: &&mut Box<Running>| is_latest && running.phase == Phase::Task && running.guest.is_some();
         let Some(running) = self.running.as_mut().filter(is_current) else { return };
         running.phase = Phase::Ready;
         match result {
@@ -556,7 +553,10 @@ impl Live {
         let running = self.running.as_mut().expect("a turn is driven");
         running.phase = Phase::Waiting;
         running.faults = 0;
-        if !running.turn.outstanding().any(|outstanding| matches!(outstanding.work, Work::Activity { .. })) {
+        // Activities end by themselves; with anything else beside them it may still wait for somebody in line.
+        let only_activities = running.turn.outstanding().count() > 0
+            && running.turn.outstanding().all(|outstanding| matches!(outstanding.work, Work::Activity { .. }));
+        if !only_activities {
             running.place = Place::default();
         }
         io.resident.put(self.address.clone(), io.context.clock.elapsed());
@@ -598,6 +598,7 @@ impl Live {
         running.phase = Phase::Backoff(fault.to_string());
         io.context.metrics.host_faults.inc();
         tracing::warn!(actor = %self.address, %fault, faults = running.faults, "attempt abandoned, trying again");
+        let is_recorded = running.is_recorded;
         let settings = &io.context.settings;
         let factor = 1u32 << (running.faults - 1).min(16);
         let pause = settings.fault_backoff_min.saturating_mul(factor).min(settings.fault_backoff_max);
@@ -606,6 +607,10 @@ impl Live {
             pause.await;
             CellResult::Retry
         });
+        if !is_recorded {
+            // It may take long, and whoever sent the message waits for it to be durable.
+            self.flush_now(io);
+        }
     }
 
     pub(super) fn retry(&mut self, io: &mut Io) {
@@ -625,6 +630,7 @@ impl Live {
         running.guest = None;
         running.inner = None;
         running.phase = Phase::Diverged(report);
+        running.place = Place::default();
     }
 
     /// The turn is over: everything it did becomes durable together, and only then is anybody told.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use loom_machine::{ActorSpec, CatchUp, Deployment, GuestLimits, Schedule};
-use loom_runtime::{DeployError, Handle, Runtime};
+use loom_runtime::{DeployError, Handle, Runtime, Settings};
 use loom_storage::{Storage, memory::MemoryStore};
 use loom_types::{EntryBody, Namespace, SequenceNumber};
 
@@ -70,6 +70,27 @@ async fn each_occurrence_is_sent_once_and_of_those_missed_the_latest() {
     eventually(async || hours(&runtime.handle()).await == [1, 2, 7]).await;
     clock.advance(HOUR / 2);
     eventually(async || hours(&runtime.handle()).await == [1, 2, 7, 8]).await;
+    runtime.shutdown().await;
+}
+
+/// An id that may be forgotten tells nobody whether its message was sent.
+#[tokio::test]
+async fn what_may_have_been_sent_too_long_ago_is_not_sent_again() {
+    let (storage, clock) = (MemoryStore::storage(), Arc::new(ManualClock::default()));
+    let start = async || {
+        let settings = Settings { message_ids_kept: Some(HOUR / 4), ..settings(10) };
+        Runtime::start(settings, storage.clone(), sandbox(), clock.clone()).await.unwrap()
+    };
+    let runtime = start().await;
+    deploy(&runtime.handle(), hourly(CatchUp::Latest)).await.unwrap();
+    clock.advance(HOUR);
+    eventually(async || hours(&runtime.handle()).await == [1]).await;
+    runtime.shutdown().await;
+    clock.advance(HOUR / 2);
+    let runtime = start().await;
+    clock.advance(HOUR / 2);
+    eventually(async || hours(&runtime.handle()).await.len() > 1).await;
+    assert_eq!(hours(&runtime.handle()).await, [1, 2]);
     runtime.shutdown().await;
 }
 

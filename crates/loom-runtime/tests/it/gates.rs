@@ -1,8 +1,8 @@
 //! Gates: how many turns of a type and of a namespace are under way.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use loom_machine::{ActorSpec, Deployment, GuestLimits, TurnLimits};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry, TurnLimits};
 use loom_runtime::{Handle, Runtime, SendOptions, Settings, Stage};
 use loom_storage::memory::MemoryStore;
 use loom_types::Namespace;
@@ -19,8 +19,15 @@ async fn node(clock: &Arc<ManualClock>, settings: Settings, turns: TurnLimits) -
     let runtime = Runtime::start(settings, MemoryStore::storage(), sandbox(), clock.clone()).await.unwrap();
     let handle = runtime.handle();
     let module = handle.put_blob(prebuilt("probe.wasm").into()).await.unwrap();
+    let echo = handle.put_blob(prebuilt("echo.wasm").into()).await.unwrap();
     let actor = ActorSpec { module, limits: GuestLimits::default(), turns };
-    let deployment = Deployment::new("app", [("probe".to_owned(), actor)].into(), BTreeMap::new()).unwrap();
+    let echo = ActivitySpec {
+        capabilities: ["http".to_owned()].into(),
+        retry: Retry { attempts_max: u32::MAX, backoff_ms_min: 1, backoff_ms_max: 1 },
+        ..ActivitySpec::pure(echo, GuestLimits::default())
+    };
+    let activities = [("echo".to_owned(), echo)].into();
+    let deployment = Deployment::new("app", [("probe".to_owned(), actor)].into(), activities).unwrap();
     handle.deploy(&Namespace::default(), deployment).await.unwrap();
     runtime
 }
@@ -82,5 +89,40 @@ async fn one_place_is_enough_for_actors_that_wait_for_each_other() {
     assert!(format!("{settled:?}").contains("from b"), "{settled:?}");
     send_to(&handle, 20).await;
     eventually(async || answered(&handle, 20).await == 20).await;
+    runtime.shutdown().await;
+}
+
+/// An activity beside a call: its end does not make the call come back.
+#[tokio::test]
+async fn a_place_is_given_back_by_whoever_waits_for_more_than_activities() {
+    let clock = Arc::new(ManualClock::default());
+    let turns = TurnLimits { concurrency_max: Some(1), ..TurnLimits::default() };
+    let runtime = node(&clock, settings(10), turns).await;
+    let handle = runtime.handle();
+    let both = r#"{"do":[{"op":"activity.start","name":"echo","input":1},
+        {"op":"call.start","to":"probe/b","body":{"do":[{"reply":"from b"}]}},
+        {"op":"await","handles":[{"$ref":0},{"$ref":1}],"mode":"all"},{"reply":{"$ref":2}}]}"#;
+    let mut ticket = handle.send(&probe("caller"), both, SendOptions::default()).unwrap();
+    let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("settles").unwrap();
+    assert!(format!("{settled:?}").contains("from b"), "{settled:?}");
+    runtime.shutdown().await;
+}
+
+/// What is paused keeps nobody out, for who knows how long it is paused.
+#[tokio::test]
+async fn a_paused_turn_gives_its_place_back() {
+    let clock = Arc::new(ManualClock::default());
+    let turns = TurnLimits { concurrency_max: Some(1), ..TurnLimits::default() };
+    let runtime = node(&clock, settings(10), turns).await;
+    let handle = runtime.handle();
+    // It fails for as long as anybody tries, with pauses that only this clock can end.
+    let tries =
+        r#"{"do":[{"op":"activity","name":"echo","input":{"err":{"kind":"busy","message":"m","retryable":true}}}]}"#;
+    let mut ticket = handle.send(&probe("busy"), tries, SendOptions::default()).unwrap();
+    tokio::time::timeout(PATIENCE, ticket.accepted()).await.expect("durable").unwrap();
+    send_to(&handle, 1).await;
+    assert_eq!(answered(&handle, 1).await, 0);
+    handle.pause(&probe("busy"), "anna").await.unwrap();
+    eventually(async || answered(&handle, 1).await == 1).await;
     runtime.shutdown().await;
 }

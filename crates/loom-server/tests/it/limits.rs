@@ -118,3 +118,38 @@ async fn a_connection_that_is_still_busy_does_not_keep_a_node_from_stopping() {
     server.stop().await;
     rest(&mut stream).await;
 }
+
+/// A client that asks and never reads keeps no connection.
+#[tokio::test]
+async fn an_answer_that_nobody_reads_ends_the_connection() {
+    let server = Server::start(|settings| {
+        settings.connections_max = 1;
+        settings.write_timeout = Duration::from_millis(50);
+    })
+    .await;
+    let mut deaf = connect(&server).await;
+    // Far more than the kernel keeps for anybody.
+    let requests = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(200);
+    let asking = async { while deaf.write_all(requests.as_bytes()).await.is_ok() {} };
+    let next = async { healthy(&mut connect(&server).await).await };
+    tokio::time::timeout(PATIENCE, async { tokio::join!(asking, next) }).await.expect("the next one has its turn");
+    server.stop().await;
+}
+
+/// Without tokens any page could ask this machine for something, though not read the answer.
+#[tokio::test]
+async fn pages_of_other_sites_are_refused_where_there_are_no_tokens() {
+    let server = Server::start(|_| ()).await;
+    let from = |site: &str| {
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nsec-fetch-site: {site}\r\n\r\n")
+    };
+    for site in ["cross-site", "same-site"] {
+        let refused = answer(&server, &from(site)).await;
+        assert!(refused.starts_with("HTTP/1.1 421"), "{refused}");
+    }
+    for site in ["same-origin", "none"] {
+        let ok = answer(&server, &from(site)).await;
+        assert!(ok.starts_with("HTTP/1.1 200"), "{ok}");
+    }
+    server.stop().await;
+}

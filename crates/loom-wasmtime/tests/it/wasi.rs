@@ -109,4 +109,10 @@ fn misuse() {
     let forever = format!("(loop $l {} (br $l))", random(1024, 60_000));
     assert_eq!(fails("random_get", two, &forever, 10_000_000).0, "out-of-fuel");
     assert_eq!(fails("random_get", two, &random(0, -1), 10_000).0, "out-of-fuel");
+    // Nor without letting others run, although each call begins the engine's slice anew.
+    let endless = format!("(loop $l {} (br $l))", random(1024, 0));
+    let body = format!(r#"(func (export "execute") (param i32 i32) (result i64) {endless} (i64.const 4))"#);
+    let limits = GuestLimits { fuel: 100_000, ..GuestLimits::default() };
+    let ran = run(&*compile_wat(&sliced(10_000), &bytes_guest(&import("random_get", two), &body)), &limits, "null");
+    assert!((9..=20).contains(&ran.yields), "{}", ran.yields);
 }
