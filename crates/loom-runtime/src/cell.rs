@@ -9,6 +9,7 @@ mod control;
 mod divergence;
 mod line;
 mod receive;
+mod running;
 mod turn;
 
 use std::{
@@ -33,8 +34,11 @@ use crate::{
     trace::{self, Traces},
 };
 
-pub(crate) use self::turn::{Phase, Running, SLICE_FUEL, blob_text};
 use self::{commit::InFlight, line::Line};
+pub(crate) use self::{
+    running::{Phase, Running},
+    turn::{SLICE_FUEL, blob_text},
+};
 
 /// Turns one actor may run before others get their chance.
 const TURNS_PER_ROUND: usize = 16;

@@ -2,6 +2,7 @@
 //! components; they differ in who may reach them.
 
 use loom_client::{Client, Connection, Secret};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::watch::Watch;
 use crate::{
@@ -13,18 +14,19 @@ use crate::{
 pub(super) async fn dev(arguments: Dev) -> Result<(), CliError> {
     let settings = arguments.node.settings()?.settings;
     let data = settings.data.display().to_string();
+    let signals = StopSignals::new()?;
     let node = ServingNode::start(settings, Exposure::ThisMachine).await?;
     announce(&node);
     let Some(folder) = &arguments.watch else {
         eprintln!("data in {data} — deploy with `loom deploy DIR`, stop with Ctrl-C");
-        return until_told_to_stop(node).await;
+        return signals.stop(node).await;
     };
     eprintln!("data in {data} — watching {}, stop with Ctrl-C", folder.display());
     // A folder with tokens asks for one here too.
     let token = std::env::var("LOOM_TOKEN").ok().map(Secret::new);
     let client = Client::connect(Connection { url: node.url(), token, ..Connection::default() })?;
     tokio::select! {
-        stopped = until_told_to_stop(node) => stopped,
+        stopped = signals.stop(node) => stopped,
         () = Watch::new(client, folder, std::path::Path::new(&data)).run() => Ok(()),
     }
 }
@@ -32,10 +34,11 @@ pub(super) async fn dev(arguments: Dev) -> Result<(), CliError> {
 pub(super) async fn serve(arguments: Serve) -> Result<(), CliError> {
     let settings = arguments.node.settings()?.settings;
     let data = settings.data.display().to_string();
+    let signals = StopSignals::new()?;
     let node = ServingNode::start(settings, Exposure::Clients).await?;
     announce(&node);
     eprintln!("data in {data}");
-    until_told_to_stop(node).await
+    signals.stop(node).await
 }
 
 fn announce(node: &ServingNode) {
@@ -45,19 +48,26 @@ fn announce(node: &ServingNode) {
     eprintln!("{known}");
 }
 
-async fn until_told_to_stop(node: ServingNode) -> Result<(), CliError> {
-    wait_for_signal().await?;
-    eprintln!("stopping");
-    node.shutdown().await;
-    Ok(())
+/// What tells a node to stop. Made before it starts: whoever read that it listens may tell it at once.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-async fn wait_for_signal() -> Result<(), CliError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| CliError::new("signal", error))?;
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+impl StopSignals {
+    fn new() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(|error| CliError::new("signal", error));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Runs the node until one comes.
+    async fn stop(mut self, node: ServingNode) -> Result<(), CliError> {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        eprintln!("stopping");
+        node.shutdown().await;
+        Ok(())
+    }
 }

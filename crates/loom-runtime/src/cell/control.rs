@@ -4,7 +4,7 @@ use loom_machine::{Ambient, Control, Failure, Pending};
 use loom_storage::StateWrite;
 use loom_types::EntryBody;
 
-use super::{Live, Phase, turn::Stopping};
+use super::{Live, Phase, running::Stopping};
 use crate::{
     ControlError, ControlRequest,
     gate::Place,

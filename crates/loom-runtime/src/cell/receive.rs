@@ -4,7 +4,7 @@ use loom_machine::{Ambient, Control, Failure};
 use loom_storage::{Arrival, Parcel, Position};
 use loom_types::MessageId;
 
-use super::{Live, Phase, Queued, client_admission, turn::Stopping};
+use super::{Live, Phase, Queued, client_admission, running::Stopping};
 use crate::shard::Io;
 
 /// Messages that are looked at for one that the turn wants. Those behind come into view as these are handled.
