@@ -1,6 +1,6 @@
 //! The shape of `vectors.json`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -3,13 +3,12 @@
 mod hostile;
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 #[test]
 fn every_input_of_the_corpus_is_survived() {
-    let corpus =
-        std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
-            .join("../../../fuzz/corpus/criteria");
+    let corpus = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../../fuzz/corpus/criteria");
     let mut inputs = 0;
     for file in fs::read_dir(corpus).unwrap() {
         let path = file.unwrap().path();
