@@ -15,8 +15,8 @@ const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Refuses requests that name another host, as long as nobody needs a token. Such a node listens on the loopback
 /// interface, where any web page can reach it whose name was made to resolve there; what the page cannot do is call
-/// itself `localhost`, nor hide from the node that it is another site. Where tokens are needed the page has none, and the node may be called whatever its
-/// certificate says.
+/// itself `localhost`, nor hide from the node that it is another site. Where tokens are needed the page has none, and the
+/// node may be called whatever its certificate says.
 pub(crate) async fn only_for_this_machine(State(auth): State<Arc<Auth>>, request: Request, next: Next) -> Response {
     if auth.is_required() {
         return next.run(request).await;
