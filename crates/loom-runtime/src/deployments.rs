@@ -77,6 +77,9 @@ pub enum DeployError {
         /// Who runs it.
         owner: String,
     },
+    /// A name more than a namespace may have.
+    #[error("the namespace runs {DEPLOYMENTS_ACTIVE_MAX} deployments already")]
+    TooMany,
     /// Nothing was ever deployed under this name.
     #[error("there is no deployment '{name}'")]
     UnknownName {
@@ -113,6 +116,9 @@ pub enum DeployError {
     #[error(transparent)]
     Host(#[from] HostFault),
 }
+
+/// Deployments that a namespace may run at once. Each is in memory, and read at every start.
+const DEPLOYMENTS_ACTIVE_MAX: usize = 1_000;
 
 /// What a new turn of an actor type is pinned to.
 #[derive(Clone, Debug)]
@@ -236,6 +242,12 @@ impl Deployments {
         manifests.iter().filter(|(_, manifest)| manifest.strong_count() > 0).map(|(cid, _)| *cid).collect()
     }
 
+    fn is_full(&self, namespace: &Namespace, name: &str) -> bool {
+        let active = self.active.read().expect("nothing panics under this lock");
+        let others = active.by_name.keys().filter(|(of, other)| of == namespace && other != name);
+        others.count() >= DEPLOYMENTS_ACTIVE_MAX
+    }
+
     /// Whether it could be activated: its manifest, its modules, its limits, its names.
     pub(crate) async fn check(&self, namespace: &Namespace, deployment: &Deployment) -> Result<(), DeployError> {
         if namespace.as_str() == NODE_NAMESPACE {
@@ -251,6 +263,9 @@ impl Deployments {
                 let owner = target.deployment.name.clone();
                 return Err(DeployError::TypeTaken { actor_type: actor_type.clone(), owner });
             }
+        }
+        if self.is_full(namespace, &deployment.name) {
+            return Err(DeployError::TooMany);
         }
         for (name, spec) in &deployment.activities {
             if let Some(secret) =

@@ -16,6 +16,7 @@ pub struct Metrics {
     pub messages: Counter,
     pub turns_ended: Counter,
     pub turns_failed: Counter,
+    pub turns_parked: Counter,
     pub turn_seconds: Histogram,
     pub steps: Counter,
     pub entries: Counter,
@@ -49,6 +50,7 @@ impl Default for Metrics {
             messages: Counter::default(),
             turns_ended: Counter::default(),
             turns_failed: Counter::default(),
+            turns_parked: Counter::default(),
             turn_seconds: Histogram::new(latency),
             steps: Counter::default(),
             entries: Counter::default(),
@@ -83,6 +85,11 @@ impl Metrics {
         registry.register("messages", "Messages taken in from clients", self.messages.clone());
         registry.register("turns_ended", "Turns that ended, failed ones included", self.turns_ended.clone());
         registry.register("turns_failed", "Turns that ended in a failure", self.turns_failed.clone());
+        registry.register(
+            "turns_parked",
+            "Turns given up because the host could not run them",
+            self.turns_parked.clone(),
+        );
         registry.register("turn_seconds", "Seconds from a turn's start to its durable end", self.turn_seconds.clone());
         registry.register("steps", "Steps journaled", self.steps.clone());
         registry.register("entries", "Journal entries committed", self.entries.clone());

@@ -47,6 +47,7 @@ const DEPLOYING: &[&str] = &[
     "unusable-module",
     "limits-too-high",
     "actor-type-taken",
+    "too-many-deployments",
 ];
 
 /// Further codes, by operation.

@@ -78,6 +78,7 @@ impl Problem {
             "promise-resolved" => (StatusCode::CONFLICT, "The promise is settled already"),
             "idempotency-key-reused" => (StatusCode::CONFLICT, "The idempotency key was used for another message"),
             "collection-under-way" => (StatusCode::CONFLICT, "Blobs are being collected already"),
+            "too-many-deployments" => (StatusCode::UNPROCESSABLE_ENTITY, "The namespace runs too many deployments"),
             "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
             "state-erased" => (StatusCode::GONE, "The state was erased"),
             "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
@@ -297,6 +298,7 @@ impl From<DeployError> for Problem {
             DeployError::MissingSecret { .. } => Self::new("missing-secret", detail)
                 .hint("start the node with it: LOOM_SECRET_NAME in its environment, or a file in --secrets DIR"),
             DeployError::TypeTaken { .. } => Self::new("actor-type-taken", detail),
+            DeployError::TooMany => Self::new("too-many-deployments", detail),
             DeployError::Schedule { .. } | DeployError::Reserved { .. } => Self::new("invalid-deployment", detail),
             DeployError::UnknownName { .. } | DeployError::NoFormer { .. } => Self::new("unknown-deployment", detail),
             DeployError::Audit(error) => error.into(),

@@ -193,8 +193,9 @@ impl Live {
             in_flight.settle.extend(responders.map(|responders| (responders, self::ended(turn, &outcome))));
         }
         let opening = running.turn.opening();
-        if let (Outcome::Err(_), MessageKind::Send) = (&outcome, opening.message.kind) {
-            // Nobody waits for it, so nobody would learn of it.
+        let nobody_waits = opening.message.kind == MessageKind::Send && matches!(outcome, Outcome::Err(_));
+        if nobody_waits || running.is_parked {
+            // Nobody would learn of it, or learn enough to send it again when the host is well.
             let reason = outcome.to_result().err().map_or_else(String::new, |failure| failure.to_string());
             let (message, payload) = (opening.message.id.clone(), opening.message_payload.clone());
             in_flight.dead_letters.push(NewDeadLetter { message, payload, reason });

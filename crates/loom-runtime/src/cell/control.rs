@@ -11,6 +11,9 @@ use crate::{
     shard::{ControlDelivery, ControlResponder, Io},
 };
 
+/// Who parks turns, as the entry has it.
+const NODE: &str = "loom";
+
 impl Live {
     pub(super) fn control(&mut self, io: &mut Io, delivery: ControlDelivery) {
         let ControlDelivery { request, by, responder, .. } = delivery;
@@ -79,17 +82,34 @@ impl Live {
 
     /// The turn ends as failed, wherever its guest is.
     fn fail_turn(&mut self, io: &mut Io, reason: String, by: &str, responder: ControlResponder) {
-        let Some(running) = self.running.as_mut() else {
+        if self.running.is_none() {
             return responder.fail(ControlError::NoOpenTurn(self.address.clone()));
-        };
+        }
+        self.end_turn(io, &Control::FailTurn { reason: reason.clone() }, by, Failure::new("turn-failed", reason));
+        self.when_controlled(responder);
+        self.go_on(io);
+    }
+
+    /// The host could not run the turn for too long. Its message is put aside, and those behind it have their turn.
+    pub(super) fn park(&mut self, io: &mut Io, reason: String) {
+        let running = self.running.as_mut().expect("a turn is parked");
+        running.is_parked = true;
+        let message = running.message_id().to_string();
+        tracing::error!(actor = %self.address, %message, %reason, "the turn is parked");
+        io.context.metrics.turns_parked.inc();
+        let control = Control::Park { message, reason: reason.clone() };
+        self.end_turn(io, &control, NODE, Failure::new("parked", reason));
+        self.go_on(io);
+    }
+
+    fn end_turn(&mut self, io: &mut Io, control: &Control, by: &str, failure: Failure) {
+        let running = self.running.as_mut().expect("the caller looked");
         let context = io.context.clone();
         let now_ms = context.clock.now_ms();
         let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
-        running.turn.note(&Control::FailTurn { reason: reason.clone() }, by, &mut ambient);
-        let ended = running.turn.fail(Failure::new("turn-failed", reason), 0, &mut ambient);
+        running.turn.note(control, by, &mut ambient);
+        let ended = running.turn.fail(failure, 0, &mut ambient);
         self.commit_end(io, ended);
-        self.when_controlled(responder);
-        self.go_on(io);
     }
 
     /// Forgets steps of the open turn and runs its guest again.

@@ -56,7 +56,12 @@ pub(crate) struct Running {
     pub(super) held: Option<String>,
     /// Fuel of its pure activities since it began its slice.
     pub(super) inner_fuel: u64,
+    /// Host faults since it last got anywhere.
     pub(super) faults: u32,
+    /// When the first of them was met.
+    pub(super) faulted_at: Duration,
+    /// It met too many; whoever sent its message, it becomes a dead letter.
+    pub(super) is_parked: bool,
 }
 
 /// A wish that the guest stop.
@@ -119,6 +124,8 @@ impl Running {
             held: None,
             inner_fuel: 0,
             faults: 0,
+            faulted_at: Duration::ZERO,
+            is_parked: false,
         }
     }
 

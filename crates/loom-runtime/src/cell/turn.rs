@@ -205,7 +205,7 @@ impl Live {
             }
             Ok(Reaction::Run(task)) => self.run_task(io, task),
             Ok(Reaction::Wait) => {
-                self.park(io);
+                self.rest(io);
                 None
             }
             Ok(Reaction::Fail(failure)) => {
@@ -371,7 +371,7 @@ impl Live {
     }
 
     /// The guest waits: start what it asked for, make it durable, and keep the instance if there is room.
-    fn park(&mut self, io: &mut Io) {
+    fn rest(&mut self, io: &mut Io) {
         let running = self.running.as_mut().expect("a turn is driven");
         running.phase = Phase::Waiting;
         running.faults = 0;
@@ -416,6 +416,9 @@ impl Live {
         running.guest = None;
         running.inner = None;
         running.inner_span = Span::none();
+        if running.faults == 0 {
+            running.faulted_at = io.context.clock.elapsed();
+        }
         running.faults = running.faults.saturating_add(1);
         running.phase = Phase::Backoff(fault.to_string());
         io.context.metrics.host_faults.inc();
@@ -436,10 +439,15 @@ impl Live {
     }
 
     pub(super) fn retry(&mut self, io: &mut Io) {
-        if let Some(running) = self.running.as_mut().filter(|running| matches!(running.phase, Phase::Backoff(_))) {
-            running.phase = Phase::Ready;
-            self.go_on(io);
+        let Some(running) = self.running.as_mut() else { return };
+        let Phase::Backoff(fault) = &running.phase else { return };
+        let faulted_for = io.context.clock.elapsed().saturating_sub(running.faulted_at);
+        if faulted_for >= io.context.settings.fault_patience && !self.is_paused {
+            let reason = format!("{} host faults in a row, the last: {fault}", running.faults);
+            return self.park(io, reason);
         }
+        running.phase = Phase::Ready;
+        self.go_on(io);
     }
 
     fn diverged(&mut self, io: &mut Io, divergence: &loom_machine::Divergence) {

@@ -1,4 +1,4 @@
-//! A clock that jumps, and a pool with no room.
+//! A clock that jumps, a pool with no room, and turns that the host cannot run.
 
 use std::{
     sync::{
@@ -9,10 +9,14 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use loom_runtime::{Clock, Runtime, SendOptions, Settled, SystemClock};
+use loom_runtime::{Clock, Runtime, SendOptions, Settings, Settled, SystemClock};
 use loom_storage::memory::MemoryStore;
+use loom_types::Namespace;
 
-use crate::node::{Node, PATIENCE, probe, sandbox, settings};
+use crate::{
+    node::{Node, PATIENCE, probe, sandbox, settings},
+    turns::eventually,
+};
 
 /// The system's clock, set back by so many milliseconds.
 #[derive(Default)]
@@ -79,5 +83,49 @@ async fn ten_thousand_evictions_change_nothing() {
     for n in 0..ACTORS {
         assert_eq!(node.handle.state(&probe(&n.to_string())).await.unwrap().unwrap(), WAITS.to_string());
     }
+    node.runtime.shutdown().await;
+}
+
+/// Its blob is gone, so replay can never get past reading it. The messages behind it must not wait for ever.
+#[tokio::test]
+async fn a_turn_that_the_host_cannot_run_is_parked() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = loom_store_sqlite::open(&loom_store_sqlite::Settings::new(folder.path())).unwrap();
+    let settings = Settings { fault_patience: Duration::from_millis(20), ..settings(0) };
+    let node = Node::start(storage, settings).await;
+    node.deploy().await;
+    let blob = node.handle.put_blob("read before".into()).await.unwrap();
+    let program = format!(
+        r#"{{"do":[{{"op":"blob.get","cid":"{blob}"}},{{"op":"promise.create"}},
+            {{"op":"promise.await","handle":{{"$ref":[1,"/handle"]}}}},{{"reply":{{"$ref":2}}}}]}}"#
+    );
+    let mut poison = node.handle.send(&probe("a"), &program, SendOptions::default()).unwrap();
+    poison.accepted().await.unwrap();
+    eventually(async || !node.handle.actor(&probe("a")).await.unwrap().promises.is_empty()).await;
+    let mut behind = node.handle.send(&probe("a"), r#"{"do":[{"reply":2}]}"#, SendOptions::default()).unwrap();
+    let token = node.handle.actor(&probe("a")).await.unwrap().promises[0].token.clone();
+    let name = blob.to_string();
+    let file = folder.path().join("blobs").join(&name[name.len() - 2..]).join(&name);
+    let kept = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    node.handle.resolve(&token, Ok("1")).await.unwrap();
+
+    let settled = tokio::time::timeout(PATIENCE, poison.settled()).await.expect("is given up").unwrap();
+    let Settled::Ended { result: Err(failure), .. } = settled else { panic!("{settled:?}") };
+    assert_eq!(failure.kind, "parked");
+    assert!(failure.message.contains(&name), "{}", failure.message);
+    let settled = tokio::time::timeout(PATIENCE, behind.settled()).await.expect("has its turn").unwrap();
+    assert!(matches!(settled, Settled::Ended { result: Ok(reply), .. } if reply == "2"));
+    let letters = node.handle.dead_letters(&Namespace::default(), None, 0, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+
+    // When the host is well again, so is the message.
+    std::fs::write(&file, kept).unwrap();
+    let mut again = node.handle.redeliver(&Namespace::default(), letters[0].id).await.unwrap();
+    eventually(async || !node.handle.actor(&probe("a")).await.unwrap().promises.is_empty()).await;
+    let token = node.handle.actor(&probe("a")).await.unwrap().promises[0].token.clone();
+    node.handle.resolve(&token, Ok("7")).await.unwrap();
+    let settled = tokio::time::timeout(PATIENCE, again.settled()).await.expect("goes through").unwrap();
+    assert!(matches!(settled, Settled::Ended { result: Ok(reply), .. } if reply == "7"));
     node.runtime.shutdown().await;
 }
