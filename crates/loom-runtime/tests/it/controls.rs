@@ -131,6 +131,81 @@ async fn a_reset_turn_runs_again_from_an_entry_and_nothing_is_rewritten() {
     .await;
 }
 
+/// Resets an open turn and keeps every step, on a deployment without the activity `effect`.
+async fn reset_without_effect(node: &Node, key: &str) {
+    let (_, with) = node.handle.deployments(&Namespace::default()).remove(0);
+    let mut without = (*with).clone();
+    without.activities.remove("effect");
+    let without = node.handle.deploy(&Namespace::default(), without).await.unwrap().cid;
+    let entries = node.handle.actor(&probe(key)).await.unwrap().entries;
+    node.handle.reset(&probe(key), SequenceNumber(entries - 1), Some(without), "anna").await.unwrap();
+}
+
+/// Runs an activity, waits, and wants to run it again.
+const DONE: &str = r#"{"do":[{"op":"activity","name":"effect","input":"done"},{"op":"promise.create"},
+    {"op":"promise.await","handle":{"$ref":[1,"/handle"]}},{"op":"activity","name":"effect","input":2}]}"#;
+
+/// Runs an activity that is tried again and again, with so long a pause.
+fn tries(backoff_ms: u64) -> String {
+    format!(
+        r#"{{"do":[{{"op":"activity","name":"effect","input":{{"err":{{"kind":"busy","message":"m","retryable":true}}}},
+        "retry":{{"attempts_max":1000000,"backoff_ms_min":{backoff_ms},"backoff_ms_max":{backoff_ms}}}}}]}}"#
+    )
+}
+
+/// What an activity said before stays, and asking for it again is the guest's failure.
+#[tokio::test]
+async fn a_turn_keeps_outcomes_of_an_activity_that_its_new_deployment_lacks() {
+    everywhere(async |node| {
+        let ticket = begin(node, "a", "m", DONE).await;
+        eventually(async || !node.handle.actor(&probe("a")).await.unwrap().promises.is_empty()).await;
+        reset_without_effect(node, "a").await;
+        let token = node.handle.actor(&probe("a")).await.unwrap().promises[0].token.clone();
+        node.handle.resolve(&token, Ok("1")).await.unwrap();
+        let answer = result(ticket).await.unwrap();
+        assert!(answer.contains(r#"{"ok":"done"}"#) && answer.contains(r#""kind":"unknown-activity""#), "{answer}");
+    })
+    .await;
+}
+
+/// There is nothing to make the next attempt with, and nobody may wait for it for ever.
+#[tokio::test]
+async fn a_step_fails_whose_activity_the_new_deployment_lacks() {
+    everywhere(async |node| {
+        let ticket = begin(node, "a", "m", &tries(1)).await;
+        reset_without_effect(node, "a").await;
+        let answer = result(ticket).await.unwrap();
+        assert!(answer.contains(r#""kind":"unknown-activity""#) && answer.contains("'effect'"), "{answer}");
+        let outcomes = journal(node, "default/probe/a").await;
+        assert_eq!(outcomes.iter().filter(|body| body.kind() == "outcome").count(), 1, "so it replays");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_takes_up_turns_whose_deployment_lacks_their_activities() {
+    let storage = MemoryStore::storage();
+    let node = Node::start(storage.clone(), settings(10)).await;
+    node.deploy().await;
+    begin(&node, "a", "m", &tries(3_600_000)).await;
+    begin(&node, "b", "m", DONE).await;
+    eventually(async || !node.handle.actor(&probe("b")).await.unwrap().promises.is_empty()).await;
+    let token = node.handle.actor(&probe("b")).await.unwrap().promises[0].token.clone();
+    for key in ["a", "b"] {
+        reset_without_effect(&node, key).await;
+    }
+    node.runtime.shutdown().await;
+
+    let node = Node::start(storage, settings(10)).await;
+    node.handle.resolve(&token, Ok("1")).await.unwrap();
+    for (key, part) in [("a", r#"[{"err":{"kind":"unknown-activity""#), ("b", r#"[{"ok":"done"}"#)] {
+        let again = node.handle.follow(&probe(key), "m".parse().unwrap(), false).unwrap();
+        let answer = result(again).await.unwrap();
+        assert!(answer.contains(part), "{answer}");
+    }
+    node.runtime.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_fork_begins_with_the_state_of_any_turn() {
     everywhere(async |node| {
