@@ -2,9 +2,10 @@
 
 use loom_runtime::{ControlError, OsSalts, SendError, SendOptions, Settings, Settled, Stage, Ticket};
 use loom_storage::{NewMessage, memory::MemoryStore};
-use loom_types::{EntryBody, Namespace, Payload, SequenceNumber, TurnNumber, media_type};
+use loom_types::{Cid, Codec, EntryBody, Namespace, Payload, SequenceNumber, TurnNumber, media_type};
 
 use crate::{
+    held::{Asked, Questions, held},
     node::{Node, PATIENCE, everywhere, probe, settings},
     turns::{eventually, journal},
 };
@@ -204,6 +205,86 @@ async fn a_restart_takes_up_turns_whose_deployment_lacks_their_activities() {
         assert!(answer.contains(part), "{answer}");
     }
     node.runtime.shutdown().await;
+}
+
+/// A turn that writes blob `a` and reads blob `b`, from a store that answers when it is told to.
+struct Stuck {
+    node: Node,
+    ticket: Ticket,
+    store: Questions,
+    blobs: [Cid; 2],
+}
+
+impl Stuck {
+    async fn begin() -> Self {
+        let blobs = [b"a", b"b"].map(|bytes| Cid::of(Codec::Raw, bytes));
+        let storage = MemoryStore::storage();
+        storage.blobs.put(blobs[1], "b".into()).await.unwrap();
+        let (storage, store) = held(storage, blobs);
+        let node = Node::start(storage, Settings { shards: 1, ..settings(10) }).await;
+        node.deploy().await;
+        node.run("a", r#"{"do":[]}"#).await.unwrap();
+        let program = format!(
+            r#"{{"do":[{{"op":"blob.put","text":"a"}},{{"op":"blob.get","cid":"{}"}},{{"reply":[{{"$ref":0}},{{"$ref":1}}]}}]}}"#,
+            blobs[1]
+        );
+        let ticket = node.handle.send(&probe("a"), &program, SendOptions::default()).unwrap();
+        Self { node, ticket, store, blobs }
+    }
+
+    /// Lets a late answer come, and insists that the guest does not go on with it.
+    async fn ignores(&self, late: Asked) {
+        drop(late);
+        // The shard handles what it already has first.
+        self.node.run("b", r#"{"do":[]}"#).await.unwrap();
+        assert!(self.store.is_empty(), "the guest went on");
+    }
+
+    /// Lets the turn go on to its end, from the first question of the guest that runs now.
+    async fn ends_as_ever(mut self, first: Asked) {
+        drop(first);
+        let second = self.store.next().await;
+        assert_eq!(second.cid, self.blobs[1]);
+        drop(second);
+        assert_eq!(result(self.ticket).await.unwrap(), format!(r#"["{}","b"]"#, self.blobs[0]));
+        self.node.runtime.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_comes_while_its_actor_is_paused_is_asked_for_again() {
+    let mut stuck = Stuck::begin().await;
+    let late = stuck.store.next().await;
+    stuck.node.handle.pause(&probe("a"), "anna").await.unwrap();
+    stuck.ignores(late).await;
+    assert_eq!(stuck.node.handle.actor(&probe("a")).await.unwrap().stage, Stage::Paused);
+    stuck.node.handle.resume(&probe("a"), "anna").await.unwrap();
+    let again = stuck.store.next().await;
+    assert_eq!(again.cid, stuck.blobs[0]);
+    stuck.ends_as_ever(again).await;
+}
+
+#[tokio::test]
+async fn a_blob_that_was_asked_for_before_a_pause_is_not_for_the_guest_after_it() {
+    let mut stuck = Stuck::begin().await;
+    let late = stuck.store.next().await;
+    stuck.node.handle.pause(&probe("a"), "anna").await.unwrap();
+    stuck.node.handle.resume(&probe("a"), "anna").await.unwrap();
+    let again = stuck.store.next().await;
+    stuck.ignores(late).await;
+    stuck.ends_as_ever(again).await;
+}
+
+#[tokio::test]
+async fn a_blob_that_was_asked_for_before_a_reset_is_not_for_the_guest_after_it() {
+    let mut stuck = Stuck::begin().await;
+    let late = stuck.store.next().await;
+    // The turn's first entry, which is not durable yet.
+    let entries = stuck.node.handle.actor(&probe("a")).await.unwrap().entries;
+    stuck.node.handle.reset(&probe("a"), SequenceNumber(entries), None, "anna").await.unwrap();
+    let again = stuck.store.next().await;
+    stuck.ignores(late).await;
+    stuck.ends_as_ever(again).await;
 }
 
 #[tokio::test]
