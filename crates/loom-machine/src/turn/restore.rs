@@ -10,7 +10,7 @@ use super::{
     record::{Answered, Record},
 };
 use crate::{
-    Deployment, Message,
+    Deployment, Message, Retry,
     limits::CALL_DEADLINE_MS_DEFAULT,
     request::{self, Request},
 };
@@ -174,9 +174,9 @@ impl Turn {
                         Ok(Some(Work::Receive { message_type, due_ms }))
                     }
                     Request::Activity { name, input, retry, .. } => {
-                        let spec =
-                            self.opening.deployment.activities.get(&name).ok_or("the activity is not deployed")?;
-                        let retry = merged(spec.retry, retry);
+                        // A reset may have pinned the turn to a deployment without it; whoever starts it finds out.
+                        let spec = self.opening.deployment.activities.get(&name);
+                        let retry = merged(spec.map_or_else(Retry::default, |spec| spec.retry), retry);
                         Ok(Some(Work::Activity { name, input: input.get().to_owned(), retry }))
                     }
                     _ => Err(format!("a step '{op}' needs an outcome")),

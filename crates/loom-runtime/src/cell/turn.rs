@@ -563,19 +563,31 @@ impl Live {
     pub(super) fn start_activity(&mut self, io: &mut Io, n: u32, attempt: u32) {
         let Some(running) = self.running.as_mut() else { return };
         let Some(Work::Activity { name, input, retry }) = running.turn.outstanding_work(n).cloned() else { return };
-        let opening = running.turn.opening();
-        let Some(spec) = opening.deployment.activities.get(&name).cloned() else { return };
-        let step = StepRef { turn: opening.turn, n };
-        if attempt > retry.attempts_max {
-            let text = format!("the node stopped during the last of {} attempts", retry.attempts_max);
-            let outcome = Outcome::seal(Err(&Failure::new("interrupted", text)), &mut io.salts);
-            running.books.push(TimerWrite::Clear { step });
-            self.complete(io, n, outcome, retry.attempts_max, "");
-            return;
-        }
         if running.jobs.contains_key(&n) {
             return;
         }
+        let Opening { turn, deployment, .. } = running.turn.opening();
+        let step = StepRef { turn: *turn, n };
+        let spec = match deployment.activities.get(&name).cloned() {
+            Some(spec) if attempt <= retry.attempts_max => Ok(spec),
+            Some(_) => {
+                let text = format!("the node stopped during the last of {} attempts", retry.attempts_max);
+                Err(Failure::new("interrupted", text))
+            }
+            // A reset pinned the turn to this deployment, and kept the step.
+            None => {
+                let text = format!("deployment '{}' has no activity '{name}' to go on with", deployment.name);
+                Err(Failure::new("unknown-activity", text))
+            }
+        };
+        let spec = match spec {
+            Ok(spec) => spec,
+            Err(failure) => {
+                let outcome = Outcome::seal(Err(&failure), &mut io.salts);
+                running.books.push(TimerWrite::Clear { step });
+                return self.complete(io, n, outcome, attempt.saturating_sub(1).max(1), "");
+            }
+        };
         running.jobs.insert(n, attempt);
         let span = trace::activity(&running.span, &name, Some(n), attempt);
         let cancelled = running.over.token().clone();

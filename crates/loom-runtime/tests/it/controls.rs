@@ -2,9 +2,10 @@
 
 use loom_runtime::{ControlError, OsSalts, SendError, SendOptions, Settings, Settled, Stage, Ticket};
 use loom_storage::{NewMessage, memory::MemoryStore};
-use loom_types::{EntryBody, Namespace, Payload, SequenceNumber, TurnNumber, media_type};
+use loom_types::{Cid, Codec, EntryBody, Namespace, Payload, SequenceNumber, TurnNumber, media_type};
 
 use crate::{
+    held::{Asked, Questions, held},
     node::{Node, PATIENCE, everywhere, probe, settings},
     turns::{eventually, journal},
 };
@@ -129,6 +130,161 @@ async fn a_reset_turn_runs_again_from_an_entry_and_nothing_is_rewritten() {
         assert_ne!(format!("{:?}", ids[1]), recorded(3), "the one that was not is a new one");
     })
     .await;
+}
+
+/// Resets an open turn and keeps every step, on a deployment without the activity `effect`.
+async fn reset_without_effect(node: &Node, key: &str) {
+    let (_, with) = node.handle.deployments(&Namespace::default()).remove(0);
+    let mut without = (*with).clone();
+    without.activities.remove("effect");
+    let without = node.handle.deploy(&Namespace::default(), without).await.unwrap().cid;
+    let entries = node.handle.actor(&probe(key)).await.unwrap().entries;
+    node.handle.reset(&probe(key), SequenceNumber(entries - 1), Some(without), "anna").await.unwrap();
+}
+
+/// Runs an activity, waits, and wants to run it again.
+const DONE: &str = r#"{"do":[{"op":"activity","name":"effect","input":"done"},{"op":"promise.create"},
+    {"op":"promise.await","handle":{"$ref":[1,"/handle"]}},{"op":"activity","name":"effect","input":2}]}"#;
+
+/// Runs an activity that is tried again and again, with so long a pause.
+fn tries(backoff_ms: u64) -> String {
+    format!(
+        r#"{{"do":[{{"op":"activity","name":"effect","input":{{"err":{{"kind":"busy","message":"m","retryable":true}}}},
+        "retry":{{"attempts_max":1000000,"backoff_ms_min":{backoff_ms},"backoff_ms_max":{backoff_ms}}}}}]}}"#
+    )
+}
+
+/// What an activity said before stays, and asking for it again is the guest's failure.
+#[tokio::test]
+async fn a_turn_keeps_outcomes_of_an_activity_that_its_new_deployment_lacks() {
+    everywhere(async |node| {
+        let ticket = begin(node, "a", "m", DONE).await;
+        eventually(async || !node.handle.actor(&probe("a")).await.unwrap().promises.is_empty()).await;
+        reset_without_effect(node, "a").await;
+        let token = node.handle.actor(&probe("a")).await.unwrap().promises[0].token.clone();
+        node.handle.resolve(&token, Ok("1")).await.unwrap();
+        let answer = result(ticket).await.unwrap();
+        assert!(answer.contains(r#"{"ok":"done"}"#) && answer.contains(r#""kind":"unknown-activity""#), "{answer}");
+    })
+    .await;
+}
+
+/// There is nothing to make the next attempt with, and nobody may wait for it for ever.
+#[tokio::test]
+async fn a_step_fails_whose_activity_the_new_deployment_lacks() {
+    everywhere(async |node| {
+        let ticket = begin(node, "a", "m", &tries(1)).await;
+        reset_without_effect(node, "a").await;
+        let answer = result(ticket).await.unwrap();
+        assert!(answer.contains(r#""kind":"unknown-activity""#) && answer.contains("'effect'"), "{answer}");
+        let outcomes = journal(node, "default/probe/a").await;
+        assert_eq!(outcomes.iter().filter(|body| body.kind() == "outcome").count(), 1, "so it replays");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_takes_up_turns_whose_deployment_lacks_their_activities() {
+    let storage = MemoryStore::storage();
+    let node = Node::start(storage.clone(), settings(10)).await;
+    node.deploy().await;
+    begin(&node, "a", "m", &tries(3_600_000)).await;
+    begin(&node, "b", "m", DONE).await;
+    eventually(async || !node.handle.actor(&probe("b")).await.unwrap().promises.is_empty()).await;
+    let token = node.handle.actor(&probe("b")).await.unwrap().promises[0].token.clone();
+    for key in ["a", "b"] {
+        reset_without_effect(&node, key).await;
+    }
+    node.runtime.shutdown().await;
+
+    let node = Node::start(storage, settings(10)).await;
+    node.handle.resolve(&token, Ok("1")).await.unwrap();
+    for (key, part) in [("a", r#"[{"err":{"kind":"unknown-activity""#), ("b", r#"[{"ok":"done"}"#)] {
+        let again = node.handle.follow(&probe(key), "m".parse().unwrap(), false).unwrap();
+        let answer = result(again).await.unwrap();
+        assert!(answer.contains(part), "{answer}");
+    }
+    node.runtime.shutdown().await;
+}
+
+/// A turn that writes blob `a` and reads blob `b`, from a store that answers when it is told to.
+struct Stuck {
+    node: Node,
+    ticket: Ticket,
+    store: Questions,
+    blobs: [Cid; 2],
+}
+
+impl Stuck {
+    async fn begin() -> Self {
+        let blobs = [b"a", b"b"].map(|bytes| Cid::of(Codec::Raw, bytes));
+        let storage = MemoryStore::storage();
+        storage.blobs.put(blobs[1], "b".into()).await.unwrap();
+        let (storage, store) = held(storage, blobs);
+        let node = Node::start(storage, Settings { shards: 1, ..settings(10) }).await;
+        node.deploy().await;
+        node.run("a", r#"{"do":[]}"#).await.unwrap();
+        let program = format!(
+            r#"{{"do":[{{"op":"blob.put","text":"a"}},{{"op":"blob.get","cid":"{}"}},{{"reply":[{{"$ref":0}},{{"$ref":1}}]}}]}}"#,
+            blobs[1]
+        );
+        let ticket = node.handle.send(&probe("a"), &program, SendOptions::default()).unwrap();
+        Self { node, ticket, store, blobs }
+    }
+
+    /// Lets a late answer come, and insists that the guest does not go on with it.
+    async fn ignores(&self, late: Asked) {
+        drop(late);
+        // The shard handles what it already has first.
+        self.node.run("b", r#"{"do":[]}"#).await.unwrap();
+        assert!(self.store.is_empty(), "the guest went on");
+    }
+
+    /// Lets the turn go on to its end, from the first question of the guest that runs now.
+    async fn ends_as_ever(mut self, first: Asked) {
+        drop(first);
+        let second = self.store.next().await;
+        assert_eq!(second.cid, self.blobs[1]);
+        drop(second);
+        assert_eq!(result(self.ticket).await.unwrap(), format!(r#"["{}","b"]"#, self.blobs[0]));
+        self.node.runtime.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_comes_while_its_actor_is_paused_is_asked_for_again() {
+    let mut stuck = Stuck::begin().await;
+    let late = stuck.store.next().await;
+    stuck.node.handle.pause(&probe("a"), "anna").await.unwrap();
+    stuck.ignores(late).await;
+    assert_eq!(stuck.node.handle.actor(&probe("a")).await.unwrap().stage, Stage::Paused);
+    stuck.node.handle.resume(&probe("a"), "anna").await.unwrap();
+    let again = stuck.store.next().await;
+    assert_eq!(again.cid, stuck.blobs[0]);
+    stuck.ends_as_ever(again).await;
+}
+
+#[tokio::test]
+async fn a_blob_that_was_asked_for_before_a_pause_is_not_for_the_guest_after_it() {
+    let mut stuck = Stuck::begin().await;
+    let late = stuck.store.next().await;
+    stuck.node.handle.pause(&probe("a"), "anna").await.unwrap();
+    stuck.node.handle.resume(&probe("a"), "anna").await.unwrap();
+    let again = stuck.store.next().await;
+    stuck.ignores(late).await;
+    stuck.ends_as_ever(again).await;
+}
+
+#[tokio::test]
+async fn a_blob_that_was_asked_for_before_a_reset_is_not_for_the_guest_after_it() {
+    let mut stuck = Stuck::begin().await;
+    let late = stuck.store.next().await;
+    // The turn's first entry, which is not durable yet.
+    let entries = stuck.node.handle.actor(&probe("a")).await.unwrap().entries;
+    stuck.node.handle.reset(&probe("a"), SequenceNumber(entries), None, "anna").await.unwrap();
+    let again = stuck.store.next().await;
+    stuck.ignores(late).await;
+    stuck.ends_as_ever(again).await;
 }
 
 #[tokio::test]

@@ -27,7 +27,10 @@ async fn node(clock: &Arc<ManualClock>, settings: Settings, turns: TurnLimits) -
         ..ActivitySpec::pure(echo, GuestLimits::default())
     };
     let activities = [("echo".to_owned(), echo)].into();
-    let deployment = Deployment::new("app", [("probe".to_owned(), actor)].into(), activities).unwrap();
+    // The same actor without limits of its own.
+    let other = ActorSpec { turns: TurnLimits::default(), ..actor.clone() };
+    let actors = [("probe".to_owned(), actor), ("other".to_owned(), other)].into();
+    let deployment = Deployment::new("app", actors, activities).unwrap();
     handle.deploy(&Namespace::default(), deployment).await.unwrap();
     runtime
 }
@@ -74,6 +77,27 @@ async fn turns_of_a_type_begin_at_its_rate() {
 async fn turns_of_a_namespace_begin_at_the_rate_of_the_settings() {
     let settings = Settings { namespace_turns_per_second: 2, ..settings(10) };
     a_rate_holds_turns_back(settings, TurnLimits::default()).await;
+}
+
+/// Who waits for the rate of its type has taken nothing of what all types share.
+#[tokio::test]
+async fn a_type_that_used_up_its_rate_leaves_the_rest_of_the_namespaces_to_others() {
+    let clock = Arc::new(ManualClock::default());
+    let settings = Settings { namespace_turns_per_second: 3, ..settings(10) };
+    let turns = TurnLimits { rate_per_second: Some(1), ..TurnLimits::default() };
+    let runtime = node(&clock, settings, turns).await;
+    let handle = runtime.handle();
+    send_to(&handle, 5).await;
+    eventually(async || answered(&handle, 5).await == 1 && handle.metrics().turns_in_line.get() == 4).await;
+    let send = |key: &str| handle.send(&format!("default/other/{key}").parse().unwrap(), REPLY, SendOptions::default());
+    for key in ["a", "b"] {
+        let settled = tokio::time::timeout(PATIENCE, send(key).unwrap().settled()).await;
+        settled.expect("it begins without time passing").unwrap();
+    }
+    let mut beyond = send("c").unwrap();
+    tokio::time::timeout(PATIENCE, beyond.accepted()).await.expect("durable in line").unwrap();
+    eventually(async || handle.metrics().turns_in_line.get() == 5).await;
+    runtime.shutdown().await;
 }
 
 /// A turn that waits for people keeps nobody out, and neither does one that waits for an actor of its own type.

@@ -4,15 +4,26 @@
 //! One turn sends both on their way, so that nothing here depends on how fast the test itself runs: the hostile one
 //! first, then the good one, whose turns each send the next. Progress is read from the journals of both.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use loom_machine::{ActorSpec, Deployment, GuestLimits};
-use loom_runtime::Settings;
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry};
+use loom_runtime::{Host, Outside, Runtime, SecretString, Secrets, SendOptions, Settings, Settled, Ticket};
 use loom_storage::memory::MemoryStore;
 use loom_types::{ActorAddress, EntryBody, Namespace, SequenceNumber};
 use loom_wasmtime::WasmtimeSandbox;
 
-use crate::node::{Node, PATIENCE, prebuilt, settings};
+use crate::{
+    manual::ManualClock,
+    node::{Node, PATIENCE, prebuilt, probe, sandbox, settings},
+    turns::eventually,
+};
 
 /// Turns of the good actor, one after the other.
 const GOOD_TURNS: usize = 8;
@@ -164,4 +175,76 @@ async fn what_ends_at_once() {
         let (failure, _) = beside_a_good_actor(hostile, body, FUEL).await;
         check_failure(&failure, kind, names);
     }
+}
+
+/// Knows one secret, and how often it was asked for it.
+#[derive(Default)]
+struct Asked(AtomicU64);
+
+impl Secrets for Asked {
+    fn get(&self, _namespace: &str, _name: &str) -> Option<SecretString> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Some("s3cr3t-value".into())
+    }
+}
+
+/// How long an attempt of the activity that only asks may take.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// A turn that waits for an activity that asks for ever, with so much fuel, under a clock that only the test moves.
+/// The activity runs when this returns.
+async fn beside_an_activity_that_only_asks(clock: &Arc<ManualClock>, fuel: u64) -> (Node, Ticket) {
+    let asked = Arc::new(Asked::default());
+    let outside = Outside { secrets: asked.clone(), ..Outside::none() };
+    let host = Host { outside, ..Host::real(clock.clone()) };
+    let settings = Settings { shards: 1, ..settings(100) };
+    let runtime = Runtime::start_on(settings, MemoryStore::storage(), sandbox(), host).await.unwrap();
+    let handle = runtime.handle();
+    let node = Node::of(runtime, handle);
+    let limits = GuestLimits { fuel, ..GuestLimits::default() };
+    let asks = asks_for_ever(r#"{"op":"secret","name":"API_KEY"}"#);
+    let asks = ActivitySpec {
+        capabilities: ["secret".to_owned()].into(),
+        secrets: ["API_KEY".to_owned()].into(),
+        retry: Retry { attempts_max: 1, ..Retry::default() },
+        deadline_ms: Some(u64::try_from(DEADLINE.as_millis()).unwrap()),
+        ..ActivitySpec::pure(node.handle.put_blob(asks.into()).await.unwrap(), limits)
+    };
+    let probe_module = node.handle.put_blob(prebuilt("probe.wasm").into()).await.unwrap();
+    let actors = [("probe".to_owned(), ActorSpec::new(probe_module, GuestLimits::default()))].into();
+    let deployment = Deployment::new("tests", actors, [("asks".to_owned(), asks)].into()).unwrap();
+    node.handle.deploy(&Namespace::default(), deployment).await.unwrap();
+    let before = asked.0.load(Ordering::SeqCst);
+    let program = r#"{"do":[{"op":"activity","name":"asks","input":null}]}"#;
+    let ticket = node.handle.send(&probe("asks"), program, SendOptions::default()).unwrap();
+    eventually(async || asked.0.load(Ordering::SeqCst) > before).await;
+    (node, ticket)
+}
+
+async fn check_end(mut ticket: Ticket, kind: &str, names: &str) {
+    let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("it ends").unwrap();
+    let Settled::Ended { result: Ok(answer), .. } = settled else { panic!("{settled:?}") };
+    check_failure(&answer, kind, names);
+}
+
+#[tokio::test]
+async fn an_activity_that_only_asks_lets_others_run_and_meets_its_deadline() {
+    let clock = Arc::new(ManualClock::default());
+    // More than it uses while the others have their turns.
+    let (node, ticket) = beside_an_activity_that_only_asks(&clock, 500 * FUEL).await;
+    for _ in 0..GOOD_TURNS {
+        node.run("good", r#"{"do":[]}"#).await.unwrap();
+    }
+    assert_eq!(node.handle.actor(&probe("asks")).await.unwrap().waiting_on.len(), 1, "it still asks");
+    clock.advance(DEADLINE);
+    check_end(ticket, "deadline", "deadline_ms").await;
+    node.runtime.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_activity_that_only_asks_runs_out_of_fuel() {
+    let clock = Arc::new(ManualClock::default());
+    let (node, ticket) = beside_an_activity_that_only_asks(&clock, FUEL / 10).await;
+    check_end(ticket, "out-of-fuel", "limits.fuel").await;
+    node.runtime.shutdown().await;
 }

@@ -7,6 +7,7 @@ mod cron;
 mod effects;
 mod faults;
 mod gates;
+mod held;
 mod hostile;
 mod manual;
 mod messages;

@@ -1,8 +1,14 @@
 //! What is still there after a restart.
 
-use loom_runtime::{SendOptions, Settled};
+use loom_machine::{ActorSpec, Deployment, GuestLimits};
+use loom_runtime::{SendOptions, Settled, Stage};
+use loom_types::{Cid, Codec, Namespace};
 
-use crate::node::{Node, PATIENCE, probe, settings};
+use crate::{
+    node::{Node, PATIENCE, prebuilt, probe, settings},
+    turns::eventually,
+    upkeep::blob_path,
+};
 
 fn open(folder: &std::path::Path) -> loom_storage::Storage {
     loom_store_sqlite::open(&loom_store_sqlite::Settings::new(folder)).unwrap()
@@ -62,6 +68,42 @@ async fn a_missing_blob_is_waited_for() {
     std::fs::rename(&hidden, &path).unwrap();
     let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("settles").unwrap();
     assert!(matches!(settled, Settled::Ended { result: Ok(reply), .. } if reply == "\"done\""));
+    node.runtime.shutdown().await;
+}
+
+/// A turn whose guest cannot start says why, and an operator can let the actor go on without it.
+#[tokio::test]
+async fn a_turn_whose_module_is_gone_can_be_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(open(folder.path()), settings(0)).await;
+    node.deploy().await;
+    let waits = r#"{"do":[{"op":"promise.create"},{"op":"promise.await","handle":{"$ref":[0,"/handle"]}}]}"#;
+    let options = |id: &str| SendOptions { id: Some(id.parse().unwrap()), until_waiting: true };
+    let Settled::Waiting { promises, .. } = node.send("a", waits, options("m")).await else { panic!("it waits") };
+    node.runtime.shutdown().await;
+    drop(node.handle);
+    let module = Cid::of(Codec::Raw, &prebuilt("probe.wasm"));
+    std::fs::remove_file(blob_path(folder.path(), module)).unwrap();
+
+    let node = Node::start(open(folder.path()), settings(0)).await;
+    node.handle.resolve(&promises[0], Ok("1")).await.unwrap();
+    let names_it = |stage: Stage| matches!(stage, Stage::Faulted(fault) if fault.contains(&module.to_string()));
+    eventually(async || names_it(node.handle.actor(&probe("a")).await.unwrap().stage)).await;
+    // The next message runs on a module that is there.
+    let echo =
+        ActorSpec::new(node.handle.put_blob(prebuilt("echo.wasm").into()).await.unwrap(), GuestLimits::default());
+    let deployment = Deployment::new("tests", [("probe".to_owned(), echo)].into(), Default::default()).unwrap();
+    node.handle.deploy(&Namespace::default(), deployment).await.unwrap();
+    let mut behind = node.handle.send(&probe("a"), "[7]", options("n")).unwrap();
+    tokio::time::timeout(PATIENCE, behind.accepted()).await.expect("durable in line").unwrap();
+    node.handle.fail_turn(&probe("a"), "its module is lost", "anna").await.unwrap();
+    let mut failed = node.handle.follow(&probe("a"), "m".parse().unwrap(), false).unwrap();
+    for (ticket, expected) in [(&mut failed, Err("turn-failed".to_owned())), (&mut behind, Ok("[7]".to_owned()))] {
+        let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.expect("settles").unwrap();
+        let Settled::Ended { result, .. } = settled else { panic!("{settled:?}") };
+        assert_eq!(result.map_err(|failure| failure.kind), expected);
+    }
+    assert_eq!(node.handle.actor(&probe("a")).await.unwrap().stage, Stage::Idle);
     node.runtime.shutdown().await;
 }
 

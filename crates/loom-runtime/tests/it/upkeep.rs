@@ -18,7 +18,7 @@ fn options(id: &str) -> SendOptions {
     SendOptions { id: Some(id.parse().unwrap()), until_waiting: false }
 }
 
-fn blob_path(folder: &Path, cid: Cid) -> std::path::PathBuf {
+pub(crate) fn blob_path(folder: &Path, cid: Cid) -> std::path::PathBuf {
     let name = cid.to_string();
     folder.join("blobs").join(&name[name.len() - 2..]).join(&name)
 }
