@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 
 use crate::{
     auth::{Caller, Tenant},
-    extract::{Actor, JsonText, Query, message_id},
+    extract::{Actor, JsonText, Path, Query, message_id},
     openapi::{ActorPath, IdempotencyHeader, MessagePath},
     problem::Problem,
     serve::App,
@@ -360,11 +360,5 @@ fn body(body: &EntryBody) -> serde_json::Value {
             let text = |cid: &Option<loom_types::Cid>| cid.map(|cid| cid.to_string());
             json!({ "what": what, "by": by, "detail": text(detail), "state": text(state) })
         }
-    }
-}
-
-impl From<axum::extract::rejection::PathRejection> for Problem {
-    fn from(error: axum::extract::rejection::PathRejection) -> Self {
-        Problem::new("invalid-request", error.body_text())
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    extract::{Query, Raw, cid},
+    extract::{Path, Query, Raw, cid},
     openapi::{BlobPath, OctetStream},
     problem::Problem,
     serve::App,

@@ -1,7 +1,7 @@
 //! Messages that could not be handled: listing, sending again, dropping.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
 };
 use loom_client as wire;
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     auth::{Caller, Tenant},
-    extract::{Json, Query},
+    extract::{Json, Path, Query},
     problem::Problem,
     serve::App,
 };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use loom_client as wire;
 use loom_machine::{
     ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry, TurnLimits,
@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::{
     auth::{Caller, Tenant},
-    extract::{Json, Query},
+    extract::{Json, Path, Query},
     problem::Problem,
     schedules,
     serve::App,

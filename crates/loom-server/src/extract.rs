@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{FromRequest, FromRequestParts, Path, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{header, request::Parts},
 };
 use bytes::Bytes;
@@ -21,12 +21,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        let Path(path) = path.map_err(|error| Problem::new("invalid-address", error.body_text()))?;
+        let Path(path) = path.map_err(|problem| Problem::new("invalid-address", problem.detail))?;
         let part = |name: &str| path.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.as_str());
         let Tenant(namespace) = Tenant::from_request_parts(parts, state).await?;
         ActorAddress::within(namespace.as_str(), &format!("{}/{}", part("type"), part("key")))
             .map(Self)
             .map_err(|error| Problem::new("invalid-address", error.to_string()))
+    }
+}
+
+/// The parts of a path that a route names. What they stand for need not be text: `%ff` is none.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(path)| Self(path))
+            .map_err(|error| Problem::new("invalid-request", error.body_text()))
     }
 }
 

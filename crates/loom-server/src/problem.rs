@@ -22,7 +22,7 @@ const RETRY_AFTER_SECONDS: &str = "1";
 #[derive(Debug)]
 pub(crate) struct Problem {
     code: &'static str,
-    detail: String,
+    pub(crate) detail: String,
     hint: Option<String>,
     failure: Option<TurnFailure>,
 }

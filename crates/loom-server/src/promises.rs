@@ -1,6 +1,6 @@
 //! Promises: listing and settling.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use loom_client as wire;
 use loom_machine::Failure;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use crate::{
     actors,
     auth::Tenant,
-    extract::{Json, Query},
+    extract::{Json, Path, Query},
     problem::Problem,
     serve::App,
 };

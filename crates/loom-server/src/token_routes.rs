@@ -2,7 +2,7 @@
 //!
 //! Whoever manages a token must administer every namespace it reaches. Others do not learn that it exists.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use loom_client as wire;
 use loom_runtime::NODE_NAMESPACE;
 use loom_types::{Name, Namespace};
@@ -10,7 +10,7 @@ use loom_types::{Name, Namespace};
 use crate::{
     access::Grants,
     auth::Caller,
-    extract::Json,
+    extract::{Json, Path},
     problem::Problem,
     serve::App,
     tokens::{TokenRecord, TokensError},
