@@ -1,9 +1,6 @@
 //! Messages that could not be handled: listing, sending again, dropping.
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use loom_client as wire;
 use loom_machine::Message;
 use loom_storage::DeadLetter;
