@@ -130,6 +130,8 @@ fn settings(random: &mut Random) -> Settings {
         namespace_turns_per_second: 0,
         fault_backoff_min: Duration::from_millis(5),
         fault_backoff_max: Duration::from_millis(500),
+        // The model knows of no turn that is given up.
+        fault_patience: Duration::MAX,
         // Nothing is old enough to be let go of in the time of a run.
         upkeep_interval: Duration::from_secs(3600),
         payloads_kept: None,
