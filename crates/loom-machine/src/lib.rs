@@ -18,6 +18,7 @@ mod failure;
 pub mod limits;
 mod query;
 mod random;
+pub mod replay;
 mod request;
 mod sandbox;
 mod state;
@@ -33,9 +34,10 @@ pub use self::{
     failure::Failure,
     query::Query,
     request::ABI_VERSION,
-    sandbox::{Guest, HostFault, Module, Progress, Sandbox},
+    sandbox::{Guest, HostFault, Module, Progress, Sandbox, compute, computed},
     turn::{
         Ambient, CidText, Completion, Control, CorruptTurn, Directory, Divergence, Effect, Ended, LogLine, Opening,
-        Outcome, Outstanding, Pending, Reaction, Requested, ResetError, Restarted, Task, Turn, Work, side_by_side,
+        Outcome, Outstanding, Pending, Reaction, Requested, ResetError, Restarted, Task, Turn, Work, blob_text,
+        side_by_side,
     },
 };

@@ -38,6 +38,22 @@ pub(crate) enum Request {
     PromiseCreate { label: Option<String>, data: Option<Box<RawValue>> },
 }
 
+impl Request {
+    /// Whether it leaves no entry.
+    pub(crate) fn is_free(&self) -> bool {
+        matches!(
+            self,
+            Request::Context
+                | Request::StateGet { .. }
+                | Request::StateSet { .. }
+                | Request::StateDelete { .. }
+                | Request::Log { .. }
+                | Request::Await { .. }
+                | Request::PromiseAwait { .. }
+        )
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum AwaitMode {

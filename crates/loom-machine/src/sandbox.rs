@@ -75,6 +75,27 @@ pub trait Guest: Send {
     fn fuel_used(&self) -> u64;
 }
 
+/// Runs a pure activity to its end: its output, or how it failed.
+pub fn compute(module: &dyn Module, limits: &GuestLimits, input: &str) -> Result<Result<String, Failure>, HostFault> {
+    let mut guest = module.start(limits, input)?;
+    loop {
+        if let Some(result) = computed(guest.resume(None)?)? {
+            return Ok(result);
+        }
+    }
+}
+
+/// What it means for a pure activity that its guest stopped; none if it goes on.
+pub fn computed(progress: Progress) -> Result<Option<Result<String, Failure>>, HostFault> {
+    match progress {
+        Progress::Yielded => Ok(None),
+        Progress::Returned(output) => Ok(Some(Failure::in_output(&output).map_or(Ok(output), Err))),
+        Progress::Failed(failure) => Ok(Some(Err(failure))),
+        // Deploying a pure activity checks that it cannot ask.
+        Progress::Called(_) => Err(HostFault::Host("an activity without a capability called the host".into())),
+    }
+}
+
 /// Why a guest stopped running for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {

@@ -8,6 +8,7 @@
 //!
 //! Start at [`Turn::request`]; [`Turn::complete`] is its counterpart for outcomes that come later.
 
+mod basis;
 mod control;
 mod divergence;
 mod effect;
@@ -29,12 +30,13 @@ use crate::{
     state::StateBuffer,
 };
 
+pub(crate) use basis::{Basis, Founded};
 pub use control::{CidText, Control, ResetError};
 pub use divergence::{Divergence, Requested, side_by_side};
 pub use effect::{Completion, Effect, LogLine, Outstanding, Pending, Reaction, Task, Work};
 pub use end::{Ended, Restarted};
 pub use opening::{Ambient, Directory, Opening};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, blob_text};
 pub use restore::CorruptTurn;
 
 use end::{abandoned, settled};

@@ -170,12 +170,7 @@ pub(crate) fn run_to_end(modules: &Modules, spec: &ActivitySpec, input: &str) ->
             return Err(HostFault::Unavailable { what, detail: "it is not loaded".to_owned() });
         }
     };
-    let mut guest = module.start(&spec.limits, input)?;
-    loop {
-        if let Sliced::Done(attempted) = slice(guest.as_mut()) {
-            return attempted;
-        }
-    }
+    loom_machine::compute(&*module, &spec.limits, input)
 }
 
 /// Resumes a pure activity's guest once.
@@ -184,14 +179,9 @@ pub(crate) fn slice(guest: &mut dyn Guest) -> Sliced {
 }
 
 fn progressed(progress: Result<Progress, HostFault>) -> Sliced {
-    match progress {
+    match progress.and_then(loom_machine::computed) {
         Err(fault) => Sliced::Done(Err(fault)),
-        Ok(Progress::Yielded) => Sliced::More,
-        Ok(Progress::Returned(output)) => Sliced::Done(Ok(Failure::in_output(&output).map_or(Ok(output), Err))),
-        Ok(Progress::Failed(failure)) => Sliced::Done(Ok(Err(failure))),
-        // Deploying a pure activity checks that it cannot ask.
-        Ok(Progress::Called(_)) => {
-            Sliced::Done(Err(HostFault::Host("an activity without a capability called the host".into())))
-        }
+        Ok(None) => Sliced::More,
+        Ok(Some(result)) => Sliced::Done(Ok(result)),
     }
 }

@@ -37,7 +37,7 @@ use crate::{
 use self::{commit::InFlight, line::Line};
 pub(crate) use self::{
     running::{Phase, Running},
-    turn::{SLICE_FUEL, blob_text},
+    turn::SLICE_FUEL,
 };
 
 /// Turns one actor may run before others get their chance.

@@ -6,14 +6,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use loom_machine::Deployment;
+use loom_machine::{
+    Deployment,
+    replay::{Candidate, Impossible, RecordedTurn, Replayed, Surroundings, replay, turns},
+};
 use loom_storage::{ActorSummary, StoreError};
 use loom_types::{ActorAddress, Cid, EntryBody, Namespace, SequenceNumber, TurnNumber};
 
-use crate::{
-    Candidate, DeployError, Impossible, RecordedTurn, Replayed, Surroundings, causes, handle::Inner, load, replay,
-    turns,
-};
+use crate::{DeployError, causes, handle::Inner, load};
 
 /// Open turns that one check replays.
 pub const CHECK_OPEN_TURNS_MAX: usize = 1_000;
@@ -201,7 +201,8 @@ impl Check {
         let run = move || {
             let blobs = &inner.storage.blobs;
             let blob = |cid| here.block_on(blobs.get(cid)).map_err(|error| causes(&error));
-            let surroundings = Surroundings { blob: &blob, is_over: &|| inner.clock.elapsed() >= ends_at };
+            let is_over = || inner.clock.elapsed() >= ends_at;
+            let surroundings = Surroundings { blob: &blob, is_over: &is_over, activity: None };
             replay(&turn, deployment, &candidate, &surroundings)
         };
         let joined = tokio::task::spawn_blocking(run).await;

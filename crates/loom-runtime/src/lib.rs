@@ -37,7 +37,6 @@ mod metrics;
 mod modules;
 mod outside;
 mod query;
-mod replay;
 mod runtime;
 mod salts;
 mod schedule;
@@ -69,7 +68,6 @@ pub use self::{
         SecretString, Secrets,
     },
     query::QueryError,
-    replay::{Agreed, Candidate, Did, Difference, Impossible, RecordedTurn, Replayed, Surroundings, replay, turns},
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},
     settings::Settings,

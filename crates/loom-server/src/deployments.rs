@@ -6,8 +6,9 @@ use axum::extract::State;
 use loom_client as wire;
 use loom_machine::{
     ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry, TurnLimits,
+    replay::{Difference, Replayed},
 };
-use loom_runtime::{CheckOptions, CheckReport, Checked, Difference, Replayed};
+use loom_runtime::{CheckOptions, CheckReport, Checked};
 use loom_storage::{ActiveDeployment, limits::DEPLOYMENTS_KEPT_MAX};
 use loom_types::Cid;
 use serde::Deserialize;

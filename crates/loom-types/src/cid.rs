@@ -70,6 +70,20 @@ impl Cid {
         Self::of(self.codec, bytes) == *self
     }
 
+    /// The 36 bytes of its binary form.
+    pub fn to_bytes(&self) -> [u8; 36] {
+        let mut bytes = [0u8; 36];
+        bytes[..4].copy_from_slice(&[1, self.codec.code() as u8, SHA2_256 as u8, 32]);
+        bytes[4..].copy_from_slice(&self.digest);
+        bytes
+    }
+
+    /// Reads [`Cid::to_bytes`]'s bytes; refuses anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidCid> {
+        let cid = cid::Cid::try_from(bytes).map_err(|_| InvalidCid::Malformed).and_then(|cid| Self::from_ipld(&cid))?;
+        if cid.to_bytes() == bytes { Ok(cid) } else { Err(InvalidCid::Malformed) }
+    }
+
     fn to_ipld(self) -> cid::Cid {
         let hash = multihash::Multihash::wrap(SHA2_256, &self.digest).expect("32 bytes fit a multihash");
         cid::Cid::new_v1(self.codec.code(), hash)
@@ -102,10 +116,7 @@ impl FromStr for Cid {
 
 impl fmt::Display for Cid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = [0u8; 36];
-        bytes[..4].copy_from_slice(&[1, self.codec.code() as u8, SHA2_256 as u8, 32]);
-        bytes[4..].copy_from_slice(&self.digest);
-        let text = data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
+        let text = data_encoding::BASE32_NOPAD.encode(&self.to_bytes()).to_ascii_lowercase();
         write!(f, "b{text}")
     }
 }

@@ -97,7 +97,7 @@ impl Turn {
             }
             Request::PromiseCreate { label, data } => {
                 let token = promise_token(ambient.salts);
-                let text = format!("{{\"handle\":{n},\"token\":\"{token}\"}}");
+                let text = promise_created(n, &token);
                 let data = data.map(|data| data.get().to_owned());
                 let effect = Effect::CreatePromise { n, token: token.clone(), label, data };
                 self.named_step(&text, Work::Promise { token }, vec![effect], ambient)
@@ -203,10 +203,15 @@ pub(super) fn failed(kind: &str, message: String, salts: &mut dyn SaltSource) ->
     Step::Now(Outcome::seal(Err(&Failure::new(kind, message)), salts))
 }
 
-fn unknown_activity(opening: &Opening, name: &str) -> String {
+pub(super) fn unknown_activity(opening: &Opening, name: &str) -> String {
     let name: String = name.chars().take(64).collect();
     let known: Vec<_> = opening.deployment.activities.keys().map(String::as_str).collect();
     format!("deployment '{}' has no activity '{name}'; it has: {}", opening.deployment.name, known.join(", "))
+}
+
+/// The answer to `promise.create`.
+pub(super) fn promise_created(n: u32, token: &str) -> String {
+    format!("{{\"handle\":{n},\"token\":\"{token}\"}}")
 }
 
 /// A policy from the deployment with what the request overrides.

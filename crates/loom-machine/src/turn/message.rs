@@ -27,6 +27,18 @@ enum Follow {
     Child { is_detached: bool },
 }
 
+impl Sending {
+    /// What the guest learns at once: the message's id, or its child.
+    pub(super) fn answer(&self, n: u32) -> String {
+        match self.follow {
+            Follow::Child { .. } => serde_json::json!({ "handle": n, "actor": self.message.to.local() }).to_string(),
+            Follow::Nothing | Follow::Reply => {
+                serde_json::to_string(self.message.id.as_str()).expect("strings serialise")
+            }
+        }
+    }
+}
+
 impl Turn {
     /// The journaled form of a request, where it is not the guest's own text: a message's envelope.
     pub(super) fn journaled_text(&self, request: &Request, text: &str, n: u32) -> Result<Option<String>, Failure> {
@@ -107,6 +119,7 @@ impl Turn {
         payload: &Payload,
         ambient: &mut Ambient<'_>,
     ) -> Step {
+        let answer = sending.answer(n);
         let Sending { message, follow } = sending;
         let (namespace, actor_type) = (message.to.namespace(), message.to.actor_type());
         if !ambient.directory.has_actor_type(namespace, actor_type) {
@@ -121,20 +134,18 @@ impl Turn {
         match follow {
             Follow::Nothing => {
                 self.pending.effects.push(send);
-                let id = serde_json::to_string(id.as_str()).expect("strings serialise");
-                Step::Now(Outcome::Ok(Payload::json(&id, ambient.salts)))
+                Step::Now(Outcome::Ok(Payload::json(&answer, ambient.salts)))
             }
             Follow::Reply => {
                 let effects = vec![send, Effect::SetTimer { n, due_ms }];
                 self.outstanding_step(Work::Call { due_ms }, effects, ambient)
             }
             Follow::Child { is_detached } => {
-                let text = serde_json::json!({ "handle": n, "actor": to.local() }).to_string();
                 let due_ms = deadline_ms.map(at);
                 let mut effects = vec![send];
                 effects.extend(due_ms.map(|due_ms| Effect::SetTimer { n, due_ms }));
                 let work = Work::Child { to, message: id, is_detached, due_ms };
-                self.named_step(&text, work, effects, ambient)
+                self.named_step(&answer, work, effects, ambient)
             }
         }
     }
@@ -159,7 +170,7 @@ impl Turn {
         Step::Now(outcome)
     }
 
-    fn received(&self, handle: u32) -> Option<&Received> {
+    pub(super) fn received(&self, handle: u32) -> Option<&Received> {
         self.records.get(handle as usize).filter(|_| (handle as usize) < self.cursor)?.received.as_ref()
     }
 

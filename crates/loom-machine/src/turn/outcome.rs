@@ -1,6 +1,6 @@
 //! What came of a step or a turn.
 
-use loom_types::{Payload, Resolution, SaltSource};
+use loom_types::{Payload, Resolution, SaltSource, limits::PAYLOAD_BYTES_MAX};
 
 use crate::Failure;
 
@@ -55,4 +55,21 @@ impl Outcome {
 
 pub(super) fn ok(text: &str) -> String {
     format!("{{\"ok\":{text}}}")
+}
+
+/// A blob's bytes as a guest is given them: JSON text.
+pub fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
+    let text = if base64 {
+        data_encoding::BASE64.encode(bytes)
+    } else {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Failure::new("not-utf8", "the blob is not UTF-8 text; ask for it as base64"))?;
+        text.to_owned()
+    };
+    // Checked as it is given: quoting can make it longer.
+    let quoted = serde_json::to_string(&text).expect("strings serialise");
+    if quoted.len() > PAYLOAD_BYTES_MAX {
+        return Err(Failure::new("output-too-large", "the blob is larger than a guest can be given"));
+    }
+    Ok(quoted)
 }

@@ -275,7 +275,7 @@ impl Live {
                 running.phase = Phase::Task;
                 self.background(io, async move {
                     let result = match blobs.get(cid).await {
-                        Ok(bytes) => Ok(blob_text(&bytes, base64)),
+                        Ok(bytes) => Ok(loom_machine::blob_text(&bytes, base64)),
                         // What was there when it happened is missing from the host, not for the guest.
                         Err(loom_storage::BlobError::NotFound(cid)) if !is_replay => {
                             Ok(Err(Failure::new("not-found", format!("there is no blob {cid}"))))
@@ -685,21 +685,4 @@ enum Started {
     Later,
     Failed(Failure),
     Fault(HostFault),
-}
-
-/// A blob's bytes as the guest is given them.
-pub(crate) fn blob_text(bytes: &[u8], base64: bool) -> Result<String, Failure> {
-    let text = if base64 {
-        data_encoding::BASE64.encode(bytes)
-    } else {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| Failure::new("not-utf8", "the blob is not UTF-8 text; ask for it as base64"))?;
-        text.to_owned()
-    };
-    // Checked as it is given: quoting can make it longer.
-    let quoted = serde_json::to_string(&text).expect("strings serialise");
-    if quoted.len() > loom_types::limits::PAYLOAD_BYTES_MAX {
-        return Err(Failure::new("output-too-large", "the blob is larger than a guest can be given"));
-    }
-    Ok(quoted)
 }

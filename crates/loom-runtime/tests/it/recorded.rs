@@ -5,8 +5,11 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use loom_machine::{Deployment, Sandbox as _};
-use loom_runtime::{Candidate, Impossible, RecordedTurn, Replayed, SendOptions, Settled, Surroundings, replay, turns};
+use loom_machine::{
+    Deployment, Failure, Module, Outcome, Sandbox as _, compute,
+    replay::{Agreed, Candidate, Impossible, RecordedTurn, Replayed, RestsOn, Surroundings, replay, turns},
+};
+use loom_runtime::{OsSalts, SendOptions, Settled};
 use loom_storage::{Storage, memory::MemoryStore};
 use loom_types::{ActorAddress, Cid, Codec, Entry, EntryBody, Payload, Segment, SequenceNumber};
 use serde_json::{Value, json};
@@ -127,13 +130,61 @@ fn check(recorded: &Value) {
         engine: sandbox().engine().to_owned(),
     };
     let blob = |cid: Cid| blobs.get(&cid).cloned().map(Into::into).ok_or_else(|| "not recorded".to_owned());
-    let surroundings = Surroundings { blob: &blob, is_over: &|| false };
+    let activities: HashMap<Cid, Arc<dyn Module>> = [compiled("echo.wasm")].into();
+    let activity = |name: &str, input: &str| {
+        let spec = &deployment.activities[name];
+        let module = activities.get(&spec.module).ok_or_else(|| Impossible::Deployment("another echo".into()))?;
+        Ok(compute(&**module, &spec.limits, input)?)
+    };
+    let surroundings = Surroundings { blob: &blob, is_over: &|| false, activity: Some(&activity) };
     let recorded = turns(&entries, &Arc::new(payloads), None);
     assert!(!recorded.is_empty());
+    let mut founded = 0;
     for turn in recorded {
         assert!(turn.is_over());
-        insist(&turn, &replay(&turn, deployment.clone(), &candidate, &surroundings));
+        let replayed = replay(&turn, deployment.clone(), &candidate, &surroundings);
+        insist(&turn, &replayed);
+        if let Replayed::Agreed(agreed) = replayed {
+            let again = |turn: &RecordedTurn| replay(turn, deployment.clone(), &candidate, &surroundings);
+            founded += made_up_outcomes_are_found(&turn, &agreed, &again);
+        }
     }
+    assert!(founded > 5, "{founded}");
+}
+
+fn compiled(name: &str) -> (Cid, Arc<dyn Module>) {
+    let bytes = prebuilt(name);
+    let cid = Cid::of(Codec::Raw, &bytes);
+    (cid, sandbox().compile(cid, &bytes).unwrap().unwrap())
+}
+
+/// Whatever does not rest on the node's word cannot be another value, or a failure, without anybody noticing.
+fn made_up_outcomes_are_found(
+    turn: &RecordedTurn,
+    agreed: &Agreed,
+    again: &dyn Fn(&RecordedTurn) -> Replayed,
+) -> usize {
+    let founded = agreed.outcomes.iter().filter(|met| met.rests_on != RestsOn::Claim);
+    for met in founded.clone() {
+        let mut salts = OsSalts::default();
+        for lie in
+            [Outcome::seal(Ok("\"made up\""), &mut salts), Outcome::seal(Err(&Failure::new("made-up", "")), &mut salts)]
+        {
+            let mut forged = turn.clone();
+            Arc::make_mut(&mut forged.payloads).insert(lie.payload().cid(), lie.payload().clone());
+            for entry in &mut forged.entries {
+                match &mut entry.body {
+                    EntryBody::Step { n, outcome: Some(outcome), .. } if *n == met.n => *outcome = lie.resolution(),
+                    EntryBody::Outcome { n, result, .. } if *n == met.n => *result = lie.resolution(),
+                    _ => {}
+                }
+            }
+            let found = again(&forged);
+            let is_found = matches!(&found, Replayed::Diverged(_) | Replayed::Impossible(Impossible::Corrupt(_)));
+            assert!(is_found, "step {} ({}): {found:?}", met.n, met.op);
+        }
+    }
+    founded.count()
 }
 
 /// The turn came to its recorded end with its recorded fuel, as far as the engine is the one that recorded it.

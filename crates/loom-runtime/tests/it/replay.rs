@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use loom_machine::{ActorSpec, Deployment, GuestLimits};
-use loom_runtime::{
-    CheckOptions, CheckReport, ControlError, DeployError, Did, Impossible, Replayed, SendOptions, Settled, Stage,
+use loom_machine::{
+    ActorSpec, Deployment, GuestLimits,
+    replay::{Did, Impossible, Replayed},
 };
+use loom_runtime::{CheckOptions, CheckReport, ControlError, DeployError, SendOptions, Settled, Stage};
 use loom_types::{Cid, Codec, Namespace, SequenceNumber};
 
 use crate::node::{Node, PATIENCE, everywhere, prebuilt, probe};

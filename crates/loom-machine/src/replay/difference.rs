@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use loom_machine::{Divergence, Failure, Requested, side_by_side};
 use loom_types::{ActorAddress, Cid, SequenceNumber, TurnNumber};
+
+use crate::{Divergence, Failure, Requested, side_by_side};
 
 /// What a guest did, by its journal or before our eyes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub enum Did {
     Failed(Failure),
     /// It went on as a new turn with this body.
     Restarted(String),
+    /// The step came out like this.
+    CameOut(Result<String, Failure>),
+    /// It used this much fuel.
+    Used(u64),
     /// It left the actor with this state.
     Left(Option<String>),
 }
@@ -33,6 +38,9 @@ impl fmt::Display for Did {
             Did::Replied(reply) => write!(f, "replies {reply}"),
             Did::Failed(failure) => write!(f, "fails {failure}"),
             Did::Restarted(body) => write!(f, "goes on as a new turn with {body}"),
+            Did::CameOut(Ok(value)) => write!(f, "comes out as {value}"),
+            Did::CameOut(Err(failure)) => write!(f, "comes out as a failure, {failure}"),
+            Did::Used(fuel) => write!(f, "uses {fuel} units of fuel"),
             Did::Left(Some(state)) => write!(f, "leaves the state {state}"),
             Did::Left(None) => write!(f, "leaves no state"),
         }

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use loom_machine::{CorruptTurn, Turn};
 use loom_types::{Cid, Entry, EntryBody, Payload, SequenceNumber};
 
 use super::Impossible;
+use crate::{CorruptTurn, Turn};
 
 /// A turn, with what it takes to run it again.
 #[derive(Clone, Debug)]

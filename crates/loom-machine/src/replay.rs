@@ -1,8 +1,11 @@
 //! Replaying one recorded turn against a module, outside any actor: nothing is written and nobody is asked.
 //!
-//! What the guest gets is what the journal says it got: outcomes of steps, activities included, come from the records
-//! and are not made again; only blobs, which their requests name, are read. Its requests are compared with the
-//! records, and if the turn is over, its end as well: reply or failure, and the state it left.
+//! What the guest gets is what the journal says it got; only blobs, which their requests name, are read. Its requests
+//! are compared with the records, and if the turn is over, its end as well: reply or failure, and the state it left.
+//!
+//! With somebody to run pure activities ([`Surroundings::activity`]) a replay is a *re-execution*: every outcome that
+//! follows from the journal, from the turn's seed or from a pure activity's module is computed again and compared, and
+//! [`Agreed::outcomes`] says what each outcome rests on.
 //!
 //! A turn that the node ended (`fail-turn`, a cancellation before its guest ran, a module that could not be started)
 //! used no fuel; of such a turn, and of one that is still open, the steps are compared and nothing more.
@@ -13,17 +16,17 @@ mod recorded;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use loom_machine::{
-    Ambient, CorruptTurn, Deployment, Directory, Divergence, Ended, Failure, Guest, GuestLimits, HostFault, Message,
-    Module, Outcome, Progress, Reaction, Requested, Task, Turn,
-};
 use loom_types::{Cid, EntryBody, Payload, SaltSource, SequenceNumber, TurnResult};
 
 pub use self::{
     difference::{Did, Difference},
     recorded::{RecordedTurn, turns},
 };
-use crate::cell::blob_text;
+use crate::{
+    Ambient, CorruptTurn, Deployment, Directory, Divergence, Ended, Failure, Guest, GuestLimits, HostFault, Message,
+    Module, Outcome, Progress, Reaction, Requested, Task, Turn, blob_text,
+    turn::{Basis, Founded},
+};
 
 /// Failures that depend on the engine: what a limit means, and how a trap is told.
 const OF_THE_ENGINE: [&str; 4] = ["trap", "out-of-fuel", "memory-limit", "stack-overflow"];
@@ -47,6 +50,35 @@ pub struct Surroundings<'a> {
     pub blob: &'a dyn Fn(Cid) -> Result<Bytes, String>,
     /// Whether to give up.
     pub is_over: &'a dyn Fn() -> bool,
+    /// Runs a pure activity of the turn's deployment: name, input. Without it recorded outcomes are not computed again.
+    pub activity: Option<&'a RunActivity<'a>>,
+}
+
+/// Runs a pure activity; gives its output or its failure.
+pub type RunActivity<'a> = dyn Fn(&str, &str) -> Result<Result<String, Failure>, Impossible> + 'a;
+
+/// A recorded outcome that a re-execution met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// The step.
+    pub n: u32,
+    /// Its operation.
+    pub op: String,
+    /// The step's entry.
+    pub seq: SequenceNumber,
+    /// What it rests on.
+    pub rests_on: RestsOn,
+}
+
+/// What a recorded outcome rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestsOn {
+    /// It was computed again, from the journal.
+    Computed,
+    /// It was computed again, by this pure activity.
+    Activity(String),
+    /// The word of the node that recorded it.
+    Claim,
 }
 
 /// What came of a replay.
@@ -61,12 +93,14 @@ pub enum Replayed {
 }
 
 /// What a replay that agreed has shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreed {
     /// The end was compared too; otherwise the turn is open, or was ended by the node.
     pub to_the_end: bool,
     /// Fuel the guest used.
     pub fuel: u64,
+    /// Outcomes of a re-execution, in the order of their steps; those that came later after those that came at once.
+    pub outcomes: Vec<Met>,
 }
 
 /// Why a turn cannot be replayed.
@@ -139,6 +173,7 @@ struct Replay<'a> {
     surroundings: &'a Surroundings<'a>,
     turn: Turn,
     guest: Box<dyn Guest>,
+    outcomes: Vec<Met>,
 }
 
 /// The end that the journal has, if the guest came to it.
@@ -146,6 +181,7 @@ struct End<'a> {
     seq: SequenceNumber,
     result: &'a TurnResult,
     state: Option<Cid>,
+    fuel: u64,
 }
 
 impl<'a> Replay<'a> {
@@ -161,7 +197,7 @@ impl<'a> Replay<'a> {
         let turn = Turn::restore(recorded.inside(), &find, deployment, state).map_err(Impossible::from)?;
         let body = &turn.opening().message.body;
         let guest = candidate.module.start(&candidate.limits, body).map_err(Impossible::from)?;
-        Ok(Self { recorded, candidate, surroundings, turn, guest })
+        Ok(Self { recorded, candidate, surroundings, turn, guest, outcomes: Vec::new() })
     }
 
     fn run(mut self) -> Result<Agreed, Stop> {
@@ -185,6 +221,7 @@ impl<'a> Replay<'a> {
     }
 
     fn asked(&mut self, request: &str) -> Result<Next, Stop> {
+        self.compute_next(request)?;
         let known = self.turn.pending().entries.len();
         let reaction =
             self.turn.request(request, &mut ambient(&mut NoSalts)).map_err(|divergence| self.parted(*divergence))?;
@@ -204,6 +241,52 @@ impl<'a> Replay<'a> {
         })
     }
 
+    /// Computes the outcome again that the journal has for this request, if that can be done.
+    fn compute_next(&mut self, request: &str) -> Result<(), Stop> {
+        if let (Some(run), Some(founded)) = (self.surroundings.activity, self.turn.next_outcome(request)) {
+            let met = self.computed(run, &founded)?;
+            self.outcomes.push(met);
+        }
+        Ok(())
+    }
+
+    /// The same for outcomes that came later than their steps.
+    fn compute_later(&mut self) -> Result<(), Stop> {
+        let Some(run) = self.surroundings.activity else { return Ok(()) };
+        let later: Result<Vec<_>, _> = self.turn.later_outcomes().map(|founded| self.computed(run, &founded)).collect();
+        self.outcomes.extend(later?);
+        Ok(())
+    }
+
+    fn computed(&self, run: &RunActivity<'_>, founded: &Founded<'_>) -> Result<Met, Stop> {
+        let Founded { n, op, entry, outcome, basis } = founded;
+        let recorded = outcome.to_result();
+        let (computed, rests_on) = match basis {
+            Basis::Host => (None, RestsOn::Claim),
+            Basis::Known(known) => (Some(known.clone()), RestsOn::Computed),
+            Basis::Activity { name, input } => (Some(run(name, input)?), RestsOn::Activity(name.clone())),
+        };
+        let same_engine = self.turn.opening().engine == self.candidate.engine;
+        let seq = SequenceNumber(self.recorded.first_seq().0 + u64::from(*entry));
+        let met = |rests_on| Met { n: *n, op: (*op).to_owned(), seq, rests_on };
+        Ok(match (computed, recorded) {
+            (None, _) => met(rests_on),
+            (Some(Ok(computed)), Ok(recorded)) if computed == recorded => met(rests_on),
+            (Some(Err(computed)), Err(recorded)) if computed.kind == recorded.kind => {
+                // Another engine tells a trap in other words, and a limit means something else there.
+                let is_told = same_engine || !OF_THE_ENGINE.contains(&computed.kind.as_str());
+                met(if is_told { rests_on } else { RestsOn::Claim })
+            }
+            (Some(_), Err(recorded)) if !same_engine && OF_THE_ENGINE.contains(&recorded.kind.as_str()) => {
+                met(RestsOn::Claim)
+            }
+            (Some(computed), recorded) => {
+                let recorded = recorded.map(str::to_owned);
+                return Err(self.differs_in_step(*n, seq, Did::CameOut(recorded), Did::CameOut(computed)));
+            }
+        })
+    }
+
     fn read_again(&mut self, cid: Cid, base64: bool) -> Result<String, Stop> {
         let bytes = (self.surroundings.blob)(cid).map_err(|problem| Impossible::Blob { cid, problem })?;
         let text = blob_text(&bytes, base64);
@@ -213,7 +296,7 @@ impl<'a> Replay<'a> {
     /// The guest goes on where the journal ends.
     fn beyond(self, did: Did) -> Result<Agreed, Stop> {
         match self.end() {
-            None => Ok(self.agreed(false)),
+            None => self.agreed(false),
             Some(end) => {
                 let expected = self.did(&end)?;
                 Err(self.differs(&end, expected, did))
@@ -243,7 +326,7 @@ impl<'a> Replay<'a> {
     }
 
     fn compare(self, did: Did, state: Option<&Payload>) -> Result<Agreed, Stop> {
-        let Some(end) = self.end() else { return Ok(self.agreed(false)) };
+        let Some(end) = self.end() else { return self.agreed(false) };
         let expected = self.did(&end)?;
         let same_engine = self.turn.opening().engine == self.candidate.engine;
         if let (Did::Failed(failure), false) = (&expected, same_engine)
@@ -255,24 +338,30 @@ impl<'a> Replay<'a> {
         if !same_end(&expected, &did, is_same_guest) {
             return Err(self.differs(&end, expected, did));
         }
+        let fuel = self.guest.fuel_used();
+        if is_same_guest && self.surroundings.activity.is_some() && fuel != end.fuel {
+            return Err(self.differs(&end, Did::Used(end.fuel), Did::Used(fuel)));
+        }
         let expected = self.recorded.state_after(end.state)?.as_ref().map(text);
         let left = state.map(text);
         if expected != left {
             return Err(self.differs(&end, Did::Left(expected), Did::Left(left)));
         }
-        Ok(self.agreed(true))
+        self.agreed(true)
     }
 
-    fn agreed(&self, to_the_end: bool) -> Agreed {
-        Agreed { to_the_end, fuel: self.guest.fuel_used() }
+    fn agreed(mut self, to_the_end: bool) -> Result<Agreed, Stop> {
+        self.compute_later()?;
+        Ok(Agreed { to_the_end, fuel: self.guest.fuel_used(), outcomes: self.outcomes })
     }
 
     /// The recorded end; none if the turn is open, or if the node ended it.
     fn end(&self) -> Option<End<'a>> {
         let last = self.recorded.entries.last()?;
         match &last.body {
-            EntryBody::TurnEnded { result, state, fuel } if *fuel > 0 => {
-                Some(End { seq: last.seq, result, state: *state })
+            // A guest that replied has run, whatever the journal says about its fuel.
+            EntryBody::TurnEnded { result, state, fuel } if *fuel > 0 || !matches!(result, TurnResult::Failure(_)) => {
+                Some(End { seq: last.seq, result, state: *state, fuel: *fuel })
             }
             _ => None,
         }
@@ -296,11 +385,19 @@ impl<'a> Replay<'a> {
     }
 
     fn differs(&self, end: &End<'_>, journal: Did, guest: Did) -> Stop {
+        self.difference(end.seq, None, journal, guest)
+    }
+
+    fn differs_in_step(&self, n: u32, seq: SequenceNumber, journal: Did, guest: Did) -> Stop {
+        self.difference(seq, Some(n), journal, guest)
+    }
+
+    fn difference(&self, seq: SequenceNumber, n: Option<u32>, journal: Did, guest: Did) -> Stop {
         Stop::Diverged(Box::new(Difference {
             actor: self.turn.opening().address.clone(),
             turn: self.turn.opening().turn,
-            seq: end.seq,
-            n: None,
+            seq,
+            n,
             journal,
             guest,
             recorded_module: self.turn.opening().module,

@@ -1,0 +1,175 @@
+//! The log's Merkle tree: RFC 9162 hashing, kept in tiles of 256 hashes as C2SP tlog-tiles has them.
+
+use tlog_tiles::{HashReader, Tile, tlog};
+
+use crate::limits::LOG_SIZE_MAX;
+
+/// Hashes in a full tile.
+pub const TILE_HASHES: u64 = 256;
+/// Log2 of [`TILE_HASHES`].
+const TILE_HEIGHT: u8 = 8;
+
+/// A node of the tree.
+pub type Hash = [u8; 32];
+
+/// A proof that proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the proof does not lead from the one to the other")]
+pub struct InvalidProof;
+
+/// Reads hashes of complete subtrees: that of the leaves `index * 2^level` to `(index + 1) * 2^level - 1`.
+pub trait TreeReader {
+    /// Why a hash could not be read.
+    type Error;
+
+    /// The subtree's root.
+    fn hash(&self, level: u8, index: u64) -> Result<Hash, Self::Error>;
+}
+
+/// The hash of a leaf's bytes.
+pub fn leaf_hash(bytes: &[u8]) -> Hash {
+    tlog::record_hash(bytes).0
+}
+
+/// The hash above two others.
+pub fn node_hash(left: Hash, right: Hash) -> Hash {
+    tlog::node_hash(tlog::Hash(left), tlog::Hash(right)).0
+}
+
+/// The root of the first `size` leaves.
+pub fn root<R: TreeReader>(size: u64, reader: &R) -> Result<Hash, R::Error> {
+    read(reader, |hashes| tlog::tree_hash(size, hashes).map(|hash| hash.0))
+}
+
+/// Proves that leaf `index` is among the first `size`.
+pub fn inclusion<R: TreeReader>(size: u64, index: u64, reader: &R) -> Result<Vec<Hash>, R::Error> {
+    debug_assert!(index < size);
+    read(reader, |hashes| tlog::prove_record(size, index, hashes).map(plain))
+}
+
+/// Proves that the first `old` leaves of the tree of `size` leaves are a tree that was signed before.
+pub fn consistency<R: TreeReader>(size: u64, old: u64, reader: &R) -> Result<Vec<Hash>, R::Error> {
+    debug_assert!(0 < old && old <= size);
+    read(reader, |hashes| tlog::prove_tree(size, old, hashes).map(plain))
+}
+
+/// Checks [`inclusion`]'s proof.
+pub fn included(proof: &[Hash], size: u64, root: Hash, index: u64, leaf: Hash) -> Result<(), InvalidProof> {
+    if size > LOG_SIZE_MAX || index >= size {
+        return Err(InvalidProof);
+    }
+    let proof = proof.iter().map(|hash| tlog::Hash(*hash)).collect();
+    tlog::check_record(&proof, size, tlog::Hash(root), index, tlog::Hash(leaf)).map_err(|_| InvalidProof)
+}
+
+/// Checks [`consistency`]'s proof. Every tree extends the empty one, without a proof.
+pub fn is_consistent(proof: &[Hash], size: u64, root: Hash, old_size: u64, old_root: Hash) -> Result<(), InvalidProof> {
+    if size > LOG_SIZE_MAX || old_size > size {
+        return Err(InvalidProof);
+    }
+    if old_size == 0 {
+        return if proof.is_empty() && old_root == tlog::EMPTY_HASH.0 { Ok(()) } else { Err(InvalidProof) };
+    }
+    let proof = proof.iter().map(|hash| tlog::Hash(*hash)).collect();
+    tlog::check_tree(&proof, size, tlog::Hash(root), old_size, tlog::Hash(old_root)).map_err(|_| InvalidProof)
+}
+
+/// Where C2SP tlog-tiles puts a tile: `tile/LEVEL/INDEX`, with `.p/WIDTH` if it is not full.
+pub fn tile_path(level: u8, index: u64, width: u32) -> String {
+    // The crate's paths name the height, which tlog-tiles fixes to 8 and leaves out.
+    let path = Tile::new(TILE_HEIGHT, level, index, width, false).path();
+    path.replacen("tile/8/", "tile/", 1)
+}
+
+fn plain(hashes: Vec<tlog::Hash>) -> Vec<Hash> {
+    hashes.into_iter().map(|hash| hash.0).collect()
+}
+
+/// Runs one of the crate's algorithms on our reader, whose error it cannot carry.
+fn read<R: TreeReader, T>(
+    reader: &R,
+    run: impl FnOnce(&Adapter<'_, R>) -> Result<T, tlog::Error>,
+) -> Result<T, R::Error> {
+    let adapter = Adapter { reader, failed: std::cell::Cell::new(None) };
+    match run(&adapter) {
+        Ok(done) => Ok(done),
+        Err(error) => Err(adapter.failed.take().unwrap_or_else(|| unreachable!("only reading fails: {error}"))),
+    }
+}
+
+struct Adapter<'a, R: TreeReader> {
+    reader: &'a R,
+    failed: std::cell::Cell<Option<R::Error>>,
+}
+
+impl<R: TreeReader> HashReader for Adapter<'_, R> {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
+        let read = |index: &u64| {
+            let (level, n) = tlog::split_stored_hash_index(*index);
+            self.reader.hash(level, n).map(tlog::Hash)
+        };
+        indexes.iter().map(read).collect::<Result<_, _>>().map_err(|error| {
+            self.failed.set(Some(error));
+            tlog::Error::IndexesNotInTree
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    struct Leaves(u64);
+
+    impl TreeReader for Leaves {
+        type Error = Infallible;
+
+        fn hash(&self, level: u8, index: u64) -> Result<Hash, Infallible> {
+            assert!((index + 1) << level <= self.0, "a complete subtree");
+            match level {
+                0 => Ok(leaf_hash(&index.to_be_bytes())),
+                _ => Ok(node_hash(self.hash(level - 1, 2 * index)?, self.hash(level - 1, 2 * index + 1)?)),
+            }
+        }
+    }
+
+    #[test]
+    fn every_leaf_of_every_small_tree_is_proved_to_be_in_it_and_nothing_else_is() {
+        for size in 1..40 {
+            let tree = Leaves(size);
+            let Ok(root) = root(size, &tree);
+            for index in 0..size {
+                let Ok(proof) = inclusion(size, index, &tree);
+                let leaf = leaf_hash(&index.to_be_bytes());
+                assert_eq!(included(&proof, size, root, index, leaf), Ok(()));
+                assert!(included(&proof, size, root, index, leaf_hash(b"another")).is_err());
+                assert!(included(&proof, size, root, index + 1, leaf).is_err());
+                if !proof.is_empty() {
+                    assert!(included(&proof[1..], size, root, index, leaf).is_err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tree_extends_what_was_signed_before_and_no_fork_of_it() {
+        for size in 1..40 {
+            let Ok(root) = root(size, &Leaves(size));
+            for old in 1..=size {
+                let Ok(old_root) = super::root(old, &Leaves(size));
+                let Ok(proof) = consistency(size, old, &Leaves(size));
+                assert_eq!(is_consistent(&proof, size, root, old, old_root), Ok(()));
+                assert!(is_consistent(&proof, size, root, old, leaf_hash(b"a fork")).is_err());
+            }
+        }
+        assert_eq!(is_consistent(&[], 5, [1; 32], 0, tlog::EMPTY_HASH.0), Ok(()));
+    }
+
+    #[test]
+    fn tiles_stand_where_the_specification_puts_them() {
+        assert_eq!(tile_path(0, 1234067, 256), "tile/0/x001/x234/067");
+        assert_eq!(tile_path(1, 0, 5), "tile/1/000.p/5");
+    }
+}

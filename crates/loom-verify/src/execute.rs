@@ -1,0 +1,247 @@
+//! Running turns again, with what the journal says came from outside.
+
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use loom_evidence::Bundle;
+use loom_machine::{
+    Deployment, Failure, GuestLimits, HostFault, Message, Module, Sandbox, compute,
+    replay::{Agreed, Candidate, Impossible, RecordedTurn, Replayed, RestsOn, Surroundings, replay, turns},
+};
+use loom_types::{Cid, Entry, EntryBody, Payload, TurnResult};
+
+use crate::{Class, Report};
+
+/// Runs every turn of a history again. `is_anchored`: somebody trusted vouches for the history.
+pub(crate) fn check(
+    bundle: &Bundle,
+    entries: &[Entry],
+    is_anchored: bool,
+    sandbox: &dyn Sandbox,
+    is_over: &dyn Fn() -> bool,
+    report: &mut Report,
+) {
+    let workshop = Workshop { bundle, sandbox, is_over, deployments: RefCell::default(), modules: RefCell::default() };
+    let payloads: HashMap<Cid, Payload> = bundle.payloads().iter().map(|(cid, it)| (*cid, it.clone())).collect();
+    let payloads = Arc::new(payloads);
+    let recorded = turns(entries, &payloads, None);
+    let mut recorded = recorded.iter();
+    for (place, entry) in entries.iter().enumerate() {
+        let is_context = place == 0 && entry.seq.0 > 0;
+        if is_context {
+            continue;
+        }
+        match &entry.body {
+            EntryBody::TurnStarted { .. } => {
+                let turn = recorded.next().expect("every start begins a turn");
+                Verified { workshop: &workshop, is_anchored, turn, report: &mut *report }.run();
+            }
+            EntryBody::Control { what, by, state, .. } => control(entry, what, by, state.is_some(), report),
+            _ => {}
+        }
+        for (role, cid) in entry.body.payloads() {
+            if !payloads.contains_key(&cid) {
+                let subject = format!("{}#{} {role}", entry.actor, entry.seq);
+                report.claim(subject, Class::Redacted, format!("the value behind {cid} was left out"));
+            }
+        }
+    }
+}
+
+fn control(entry: &Entry, what: &str, by: &str, sets_state: bool, report: &mut Report) {
+    let changed = if sets_state { ", and set the state" } else { "" };
+    let detail = format!("'{by}' asked for '{what}'{changed}; the node says so");
+    report.claim(format!("{}#{} control", entry.actor, entry.seq), Class::Claimed, detail);
+}
+
+/// What turns are run again with.
+struct Workshop<'a> {
+    bundle: &'a Bundle,
+    sandbox: &'a dyn Sandbox,
+    is_over: &'a dyn Fn() -> bool,
+    deployments: RefCell<HashMap<Cid, Arc<Deployment>>>,
+    modules: RefCell<HashMap<Cid, Result<Arc<dyn Module>, Failure>>>,
+}
+
+impl Workshop<'_> {
+    fn material(&self, cid: Cid) -> Result<Bytes, String> {
+        self.bundle.material().get(&cid).cloned().ok_or_else(|| "it is not in the file".to_owned())
+    }
+
+    fn deployment(&self, cid: Cid) -> Result<Arc<Deployment>, Impossible> {
+        if let Some(known) = self.deployments.borrow().get(&cid) {
+            return Ok(known.clone());
+        }
+        let unreadable = |problem: String| Impossible::Deployment(format!("{cid}: {problem}"));
+        let bytes = self.material(cid).map_err(unreadable)?;
+        let deployment = Arc::new(Deployment::decode(&bytes).map_err(|error| unreadable(error.to_string()))?);
+        self.deployments.borrow_mut().insert(cid, deployment.clone());
+        Ok(deployment)
+    }
+
+    /// A module, or why it is none.
+    fn module(&self, cid: Cid) -> Result<Result<Arc<dyn Module>, Failure>, Impossible> {
+        if let Some(known) = self.modules.borrow().get(&cid) {
+            return Ok(known.clone());
+        }
+        let bytes = self.material(cid).map_err(|problem| Impossible::Blob { cid, problem })?;
+        let module = self.sandbox.compile(cid, &bytes)?;
+        self.modules.borrow_mut().insert(cid, module.clone());
+        Ok(module)
+    }
+
+    fn allows(&self, limits: &GuestLimits) -> Result<(), Impossible> {
+        self.sandbox.check_limits(limits).map_err(|problem| HostFault::Host(problem).into())
+    }
+
+    fn activity(
+        &self,
+        deployment: &Deployment,
+        name: &str,
+        input: &str,
+    ) -> Result<Result<String, Failure>, Impossible> {
+        if (self.is_over)() {
+            return Err(Impossible::OutOfTime);
+        }
+        let spec =
+            deployment.activities.get(name).ok_or_else(|| Impossible::Deployment(format!("no '{name}' in it")))?;
+        self.allows(&spec.limits)?;
+        match self.module(spec.module)? {
+            Ok(module) => Ok(compute(&*module, &spec.limits, input)?),
+            Err(failure) => Ok(Err(failure)),
+        }
+    }
+}
+
+/// A turn that is being verified.
+struct Verified<'a> {
+    workshop: &'a Workshop<'a>,
+    is_anchored: bool,
+    turn: &'a RecordedTurn,
+    report: &'a mut Report,
+}
+
+impl Verified<'_> {
+    fn run(&mut self) {
+        let first = &self.turn.entries[0];
+        let EntryBody::TurnStarted { message, deployment, module, .. } = &first.body else { return };
+        self.message(first, *message);
+        let pinned = self.turn.deployment().unwrap_or(*deployment);
+        let replayed = match self.prepared(first, pinned, *deployment, *module) {
+            Ok(Some((deployment, candidate))) => self.replayed(deployment, &candidate),
+            // A contradiction, which stands in the report.
+            Ok(None) => return,
+            Err(impossible) => Replayed::Impossible(impossible),
+        };
+        match replayed {
+            Replayed::Agreed(agreed) => self.agreed(&agreed),
+            Replayed::Diverged(difference) => self.report.difference(&difference),
+            Replayed::Impossible(Impossible::Corrupt(error)) => {
+                self.report.contradiction(Some(first), error.to_string())
+            }
+            Replayed::Impossible(impossible) => {
+                let class = if self.is_anchored { Class::Attested } else { Class::Claimed };
+                self.claim("", class, format!("not run again: {impossible}"));
+            }
+        }
+    }
+
+    /// Who sent the message is the node's word.
+    fn message(&mut self, first: &Entry, cid: Cid) {
+        let Some(payload) = self.turn.payloads.get(&cid) else { return };
+        match Message::decode(payload.value()) {
+            Ok(message) if message.to != first.actor => {
+                self.report.unequal(first, "the message is another actor's", &message.to, &first.actor);
+            }
+            Ok(message) => {
+                let sender = message.sender.map_or_else(|| "a client".to_owned(), |sender| sender.to_string());
+                self.claim(" message", Class::Claimed, format!("{} came from {sender}; the node says so", message.id));
+            }
+            Err(problem) => self.report.contradiction(Some(first), format!("the message cannot be read: {problem}")),
+        }
+    }
+
+    /// The deployment and the module that the turn is pinned to; nothing if they contradict the journal.
+    fn prepared(
+        &mut self,
+        first: &Entry,
+        pinned: Cid,
+        began_with: Cid,
+        module: Cid,
+    ) -> Result<Option<(Arc<Deployment>, Candidate)>, Impossible> {
+        let deployment = self.workshop.deployment(pinned)?;
+        let Some(spec) = deployment.actors.get(first.actor.actor_type()) else {
+            let reason =
+                format!("deployment '{}' runs no actors of type '{}'", deployment.name, first.actor.actor_type());
+            self.report.contradiction(Some(first), reason);
+            return Ok(None);
+        };
+        if pinned == began_with && spec.module != module {
+            self.report.unequal(first, "the module is not the one that the deployment names", module, spec.module);
+            return Ok(None);
+        }
+        self.workshop.allows(&spec.limits)?;
+        let module = match self.workshop.module(spec.module)? {
+            Ok(module) => module,
+            // Then the node could not run it either, and says so.
+            Err(failure) => return Err(HostFault::Host(format!("its module cannot be run: {failure}")).into()),
+        };
+        let engine = self.workshop.sandbox.engine().to_owned();
+        let candidate = Candidate { cid: spec.module, module, limits: spec.limits, engine };
+        Ok(Some((deployment, candidate)))
+    }
+
+    fn replayed(&self, deployment: Arc<Deployment>, candidate: &Candidate) -> Replayed {
+        let blob = |cid| self.workshop.material(cid);
+        let activity = |name: &str, input: &str| self.workshop.activity(&deployment, name, input);
+        let surroundings = Surroundings { blob: &blob, is_over: self.workshop.is_over, activity: Some(&activity) };
+        replay(self.turn, deployment.clone(), candidate, &surroundings)
+    }
+
+    fn agreed(&mut self, agreed: &Agreed) {
+        let (last, class) = (self.turn.entries.last(), if self.is_anchored { Class::Attested } else { Class::Claimed });
+        match last.map(|last| &last.body) {
+            Some(EntryBody::TurnEnded { result, .. }) if agreed.to_the_end => {
+                let what = match result {
+                    TurnResult::Reply(_) => "reply and state come",
+                    TurnResult::Failure(_) => "failure and state come",
+                    TurnResult::Restarted(_) => "the next turn's body and the state come",
+                };
+                let detail = format!("{what} out of the module again, with {} units of fuel", agreed.fuel);
+                self.claim("", Class::ReExecuted, detail);
+            }
+            Some(EntryBody::TurnEnded { .. }) => {
+                self.claim("", class, "the node ended it; what its guest did until then was run again".to_owned());
+            }
+            _ => self.claim("", class, "still open; what its guest did so far was run again".to_owned()),
+        }
+        for met in &agreed.outcomes {
+            let (class, detail) = match &met.rests_on {
+                RestsOn::Computed => (Class::ReExecuted, "follows from the journal".to_owned()),
+                RestsOn::Activity(name) => (Class::ReExecuted, format!("the pure activity '{name}' was run again")),
+                RestsOn::Claim => (Class::Claimed, "came from outside; the node says so".to_owned()),
+            };
+            self.claim(&format!(" step {} {}", met.n, met.op), class, detail);
+        }
+        self.blobs_read();
+    }
+
+    /// Blobs that steps read were read again from the file, by their names.
+    fn blobs_read(&mut self) {
+        let reads = |entry: &Entry| match &entry.body {
+            EntryBody::Step { n, op, outcome: None, .. } if op == "blob.get" => Some(*n),
+            _ => None,
+        };
+        let read: Vec<u32> = self.turn.entries.iter().filter_map(reads).collect();
+        for n in read {
+            let detail = "the blob is in the file, under its name".to_owned();
+            self.claim(&format!(" step {n} blob.get"), Class::ReExecuted, detail);
+        }
+    }
+
+    fn claim(&mut self, what: &str, class: Class, detail: String) {
+        let first = &self.turn.entries[0];
+        let subject = format!("{} turn {}{what}", first.actor, first.turn);
+        self.report.claim(subject, class, detail);
+    }
+}

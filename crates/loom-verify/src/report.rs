@@ -1,0 +1,142 @@
+//! What a verification found.
+
+use std::fmt;
+
+use loom_evidence::{Bundle, BundleError};
+use loom_machine::replay::Difference;
+use loom_types::{ActorAddress, Entry};
+use serde::Serialize;
+
+/// What a claim rests on, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// A proof that needs nobody's word.
+    Proved,
+    /// It was run again here, and came to the same bytes.
+    ReExecuted,
+    /// Somebody whose key the auditor named signed it.
+    Attested,
+    /// The node says so.
+    Claimed,
+    /// It was left out of the file.
+    Redacted,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Class::Proved => "proved",
+            Class::ReExecuted => "re-executed",
+            Class::Attested => "attested",
+            Class::Claimed => "claimed",
+            Class::Redacted => "redacted",
+        })
+    }
+}
+
+/// One thing that the file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Claim {
+    /// What it is about: an actor, a turn of it, a step.
+    pub subject: String,
+    /// What it rests on.
+    pub class: Class,
+    /// What is claimed, and why it has this class.
+    pub detail: String,
+}
+
+/// Something that cannot be true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Contradiction {
+    /// `namespace/type/key#SEQ`, or the block, where one can be named.
+    pub entry: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+    /// What the file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<String>,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether nothing in the file contradicts anything.
+    pub ok: bool,
+    /// The actor that the file is about.
+    pub subject: Option<String>,
+    /// The file's name: the CID of its manifest.
+    pub bundle: Option<String>,
+    /// What it says, and what that rests on.
+    pub claims: Vec<Claim>,
+    /// What cannot be true.
+    pub failures: Vec<Contradiction>,
+}
+
+impl Report {
+    pub(crate) fn about(bundle: &Bundle) -> Self {
+        Self {
+            ok: false,
+            subject: bundle.manifest().histories.first().map(|history| history.actor.to_string()),
+            bundle: Some(bundle.cid().to_string()),
+            claims: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of_broken(error: &BundleError) -> Self {
+        let entry = match error {
+            BundleError::Damaged(cid)
+            | BundleError::Missing { cid, .. }
+            | BundleError::OutOfPlace { found: cid, .. }
+            | BundleError::Entry { cid, .. }
+            | BundleError::Payload { cid, .. } => Some(cid.to_string()),
+            BundleError::Container(_) | BundleError::Manifest(_) => None,
+        };
+        let failure = Contradiction { entry, reason: error.to_string(), expected: None, actual: None };
+        Self { ok: false, subject: None, bundle: None, claims: Vec::new(), failures: vec![failure] }
+    }
+
+    pub(crate) fn claim(&mut self, subject: impl fmt::Display, class: Class, detail: impl Into<String>) {
+        self.claims.push(Claim { subject: subject.to_string(), class, detail: detail.into() });
+    }
+
+    pub(crate) fn contradiction(&mut self, entry: Option<&Entry>, reason: impl Into<String>) {
+        let entry = entry.map(place);
+        self.failures.push(Contradiction { entry, reason: reason.into(), expected: None, actual: None });
+    }
+
+    pub(crate) fn unequal(&mut self, entry: &Entry, reason: &str, file: impl fmt::Display, fact: impl fmt::Display) {
+        self.failures.push(Contradiction {
+            entry: Some(place(entry)),
+            reason: reason.to_owned(),
+            expected: Some(file.to_string()),
+            actual: Some(fact.to_string()),
+        });
+    }
+
+    pub(crate) fn difference(&mut self, difference: &Difference) {
+        let (journal, guest) = difference.side_by_side();
+        self.failures.push(Contradiction {
+            entry: Some(named(&difference.actor, difference.seq.0)),
+            reason: format!("run again, turn {} does something else", difference.turn),
+            expected: Some(journal),
+            actual: Some(guest),
+        });
+    }
+
+    pub(crate) fn finish(&mut self) {
+        self.ok = self.failures.is_empty();
+    }
+}
+
+fn place(entry: &Entry) -> String {
+    named(&entry.actor, entry.seq.0)
+}
+
+fn named(actor: &ActorAddress, seq: u64) -> String {
+    format!("{actor}#{seq}")
+}
