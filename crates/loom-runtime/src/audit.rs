@@ -86,7 +86,8 @@ impl AuditLog {
         let entries = chain.append(actor, TurnNumber(0), bodies);
         let segment = Segment { entries, payloads: Vec::new() };
         let head = chain.head.expect("an entry was just linked");
-        let commit = Commit::of_segment(actor.clone(), token, expected_seq, segment, head, at_ms);
+        let leaf = chain.leaf();
+        let commit = Commit { leaf, ..Commit::of_segment(actor.clone(), token, expected_seq, segment, head, at_ms) };
         self.storage.journal.commit(commit).await.map_err(AuditError::Commit)
     }
 }

@@ -1,5 +1,6 @@
 //! The head of one actor's journal: numbers and links entries.
 
+use loom_storage::Leaf;
 use loom_types::{ActorAddress, Cid, EncodedEntry, Entry, EntryBody, SequenceNumber, TurnNumber};
 
 /// Where the next entry goes.
@@ -26,5 +27,10 @@ impl Chain {
             encoded
         };
         bodies.into_iter().map(seal).collect()
+    }
+
+    /// What the log gets if the actor rests at the newest entry.
+    pub(crate) fn leaf(&self) -> Option<Leaf> {
+        self.head.map(|head| Leaf { seq: SequenceNumber(self.next_seq.0 - 1), head })
     }
 }

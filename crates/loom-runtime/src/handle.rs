@@ -176,7 +176,7 @@ impl From<StoreError> for SendError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => SendError::Store(causes(&error)),
-            StoreError::Corrupt { .. } => SendError::Damaged(error.to_string()),
+            StoreError::Corrupt { .. } | StoreError::Unsealable { .. } => SendError::Damaged(error.to_string()),
             StoreError::Erased { .. } => SendError::Erased(error.to_string()),
         }
     }

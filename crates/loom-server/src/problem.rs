@@ -176,7 +176,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let code = match error {
             StoreError::Unavailable(_) => "store-unavailable",
-            StoreError::Corrupt { .. } => "store-damaged",
+            StoreError::Corrupt { .. } | StoreError::Unsealable { .. } => "store-damaged",
             StoreError::Erased { .. } => "payload-erased",
         };
         Self::new(code, causes(&error))

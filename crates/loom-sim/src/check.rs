@@ -4,6 +4,7 @@ mod controls;
 mod effects;
 mod handled;
 mod journals;
+mod log;
 mod messages;
 mod model;
 mod replay;
@@ -64,6 +65,7 @@ pub(crate) fn check(durable: &Storage, facts: &[Dated], at_rest: bool) -> Vec<Vi
         // What follows would only say the same in many words.
         return findings.0;
     }
+    log::check(durable, &histories, &mut findings);
     let handled = handled::handled(&histories);
     messages::check(&histories, &handled, facts, at_rest, &mut findings);
     controls::check(&histories, &handled, facts, &mut findings);

@@ -69,6 +69,8 @@ pub enum Sabotage {
     KeepsTaken,
     /// Forgets timers that a commit sets.
     ForgetsTimers,
+    /// Applies a commit without its leaf.
+    LosesLeaves,
 }
 
 /// What all incarnations of a node share: the disk and what happens to it.
@@ -154,6 +156,7 @@ impl FaultyStore {
             catalog: self.clone(),
             blobs: self.clone(),
             upkeep: self.disk.durable.upkeep.clone(),
+            log: self.clone(),
         }
     }
 

@@ -49,8 +49,20 @@ pub struct Commit {
     pub promises_created: Vec<NewPromise>,
     /// Tokens that are settled.
     pub promises_cleared: Vec<String>,
+    /// What the node's log gets of it, if the actor comes to rest.
+    pub leaf: Option<Leaf>,
     /// When the node made the commit, in milliseconds since the Unix epoch.
     pub at_ms: u64,
+}
+
+/// What an actor adds to the node's [`Log`](crate::Log): the entry at which the actor's history stood when it came to
+/// rest. Through the chain it commits to every entry before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Sequence number of the entry, which is one of the commit's own segment.
+    pub seq: SequenceNumber,
+    /// Its CID.
+    pub head: Cid,
 }
 
 impl Commit {
@@ -83,8 +95,20 @@ impl Commit {
             timers: Vec::new(),
             promises_created: Vec::new(),
             promises_cleared: Vec::new(),
+            leaf: None,
             at_ms,
         }
+    }
+
+    /// Whether a commit is one that a store may be asked to apply; for backends to assert. Books are kept of existing
+    /// journals, and a leaf names an entry of the segment it comes with.
+    pub fn is_well_formed(&self) -> bool {
+        let entries = &self.segment.entries;
+        let names_its_own = |leaf: &Leaf| {
+            let at = leaf.seq.0.checked_sub(self.expected_seq.0).and_then(|at| usize::try_from(at).ok());
+            at.and_then(|at| entries.get(at)).is_some_and(|entry| entry.cid == leaf.head)
+        };
+        (self.expected_seq.0 > 0 || !entries.is_empty()) && self.leaf.as_ref().is_none_or(names_its_own)
     }
 }
 

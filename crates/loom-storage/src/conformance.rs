@@ -1,6 +1,7 @@
 //! The suite every backend passes. Each property is an ordinary function of a fresh, empty store.
 
 mod large;
+mod log;
 mod upkeep;
 
 use std::future::Future;
@@ -16,7 +17,7 @@ use crate::{
     StateWrite, Storage, TimerWrite, limits::DEPLOYMENTS_KEPT_MAX,
 };
 
-pub use self::{large::*, upkeep::*};
+pub use self::{large::*, log::*, upkeep::*};
 
 /// Runs every property, each on its own store.
 pub async fn run_all<F, S>(fresh: F)
@@ -56,6 +57,12 @@ where
     blobs_that_nothing_names_are_collected(fresh().await).await;
     young_blobs_are_spared(fresh().await).await;
     erased_large_payloads_are_collected(fresh().await).await;
+    leaves_have_one_order_without_gaps(fresh().await).await;
+    a_refused_commit_leaves_no_leaf(fresh().await).await;
+    an_entry_is_found_in_the_log(fresh().await).await;
+    erasing_takes_no_leaf_away(fresh().await).await;
+    checkpoints_only_grow(fresh().await).await;
+    tiles_are_not_collected(fresh().await).await;
 }
 
 struct Salts(u8);

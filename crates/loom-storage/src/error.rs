@@ -7,7 +7,7 @@ use loom_types::{FencingToken, SequenceNumber};
 /// A backend's own error, kept as the source of ours.
 pub type BackendError = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Why a read failed.
+/// Why a read failed, or a write that is not a commit.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The store cannot be reached or refused; trying again may help.
@@ -24,6 +24,16 @@ pub enum StoreError {
     Erased {
         /// Which payload.
         what: String,
+    },
+    /// A checkpoint that the log cannot have: what was once signed of it must stay true.
+    #[error("a checkpoint of {size} leaves cannot follow one of {newest} in a log of {leaves}")]
+    Unsealable {
+        /// Leaves of the checkpoint that was refused.
+        size: u64,
+        /// Leaves of the newest; 0 if there is none.
+        newest: u64,
+        /// How many there are.
+        leaves: u64,
     },
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Journal`] is the contract everything rests on: one commit appends entries and does everything that takes
 //! effect with them, atomically, under a fencing token. [`Mailbox`] and [`Timers`] wake actors; they are never
-//! the source of truth. [`Catalog`] lists and finds; [`Blobs`] holds immutable bytes; [`Upkeep`] erases and forgets.
+//! the source of truth. [`Catalog`] lists and finds; [`Blobs`] holds immutable bytes; [`Upkeep`] erases and forgets;
+//! [`Log`] has one order over all actors, to which commits add leaves.
 //!
 //! What works on any store stands here too: [`spilling`] puts large payloads into blobs, [`collect`] removes blobs
 //! to which nothing leads, [`retain`] lets go of what is old.
@@ -22,6 +23,7 @@ mod figures;
 mod holds;
 mod journal;
 pub mod limits;
+mod log;
 mod mailbox;
 pub mod memory;
 pub mod references;
@@ -36,13 +38,14 @@ pub use self::{
     blobs::{BlobError, BlobRecord, Blobs},
     catalog::{ActiveDeployment, ActorSummary, Catalog, DeadLetter, PromiseRecord},
     commit::{
-        Admission, Commit, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome, StateWrite,
-        TimerWrite,
+        Admission, Commit, Leaf, NewDeadLetter, NewPromise, OutgoingCancel, OutgoingMessage, OutgoingOutcome,
+        StateWrite, TimerWrite,
     },
     error::{BackendError, CommitError, StoreError},
     figures::{Distribution, Histogram, StoreFigures},
     holds::{Collection, Hold, Holds},
     journal::{ActorRecord, Journal, TimerRecord},
+    log::{CheckpointRecord, LeafRecord, Log, TileRecord},
     mailbox::{
         Arrival, EnqueueError, Enqueued, Lane, Mailbox, MessageStatus, NewMessage, Parcel, Position, ResolveError,
     },
@@ -73,4 +76,6 @@ pub struct Storage {
     pub blobs: Arc<dyn Blobs>,
     /// What keeps it from growing for ever.
     pub upkeep: Arc<dyn Upkeep>,
+    /// Leaves of all actors, and what was signed about them.
+    pub log: Arc<dyn Log>,
 }

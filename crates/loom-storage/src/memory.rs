@@ -1,6 +1,7 @@
 //! The reference store: everything in memory, nothing durable. For tests, simulation and scratch runs.
 
 mod blobs;
+mod log;
 mod upkeep;
 
 use std::{
@@ -16,10 +17,10 @@ use loom_types::{
 };
 
 use crate::{
-    ActiveDeployment, ActorRecord, ActorSummary, Arrival, Capabilities, Catalog, Commit, CommitError, DeadLetter,
-    DueTimer, EnqueueError, Enqueued, Holds, Journal, Lane, Mailbox, MessageStatus, NewDeadLetter, NewMessage,
-    OutgoingCancel, Parcel, Position, PromiseRecord, ResolveError, StateWrite, Storage, StoreError, TimerRecord,
-    TimerWrite, Timers,
+    ActiveDeployment, ActorRecord, ActorSummary, Arrival, Capabilities, Catalog, CheckpointRecord, Commit, CommitError,
+    DeadLetter, DueTimer, EnqueueError, Enqueued, Holds, Journal, Lane, LeafRecord, Mailbox, MessageStatus,
+    NewDeadLetter, NewMessage, OutgoingCancel, Parcel, Position, PromiseRecord, ResolveError, StateWrite, Storage,
+    StoreError, TimerRecord, TimerWrite, Timers,
     limits::{DEPLOYMENTS_KEPT_MAX, READ_BYTES_MAX},
 };
 
@@ -46,11 +47,16 @@ struct State {
     dead_letters: BTreeMap<u64, DeadLetter>,
     next_dead_letter: u64,
     blobs: BTreeMap<Cid, Bytes>,
+    leaves: Vec<LeafRecord>,
+    tiles: BTreeMap<(u8, u64), Cid>,
+    checkpoint: Option<CheckpointRecord>,
 }
 
 struct Actor {
     record: ActorRecord,
     segments: BTreeMap<SequenceNumber, Segment>,
+    /// Where its leaves are in the log, by the entries they name.
+    leaves: BTreeMap<SequenceNumber, usize>,
     changed_ms: u64,
     /// Nothing before it is left to erase.
     erased_to: SequenceNumber,
@@ -70,7 +76,8 @@ impl MemoryStore {
             timers: store.clone(),
             catalog: store.clone(),
             blobs: store.clone(),
-            upkeep: store,
+            upkeep: store.clone(),
+            log: store,
         }
     }
 
@@ -193,12 +200,16 @@ impl State {
             state,
             timers: Vec::new(),
         };
-        let (mut segments, erased_to) =
-            self.actors.remove(&actor).map(|actor| (actor.segments, actor.erased_to)).unwrap_or_default();
+        let before = self.actors.remove(&actor).map(|actor| (actor.segments, actor.leaves, actor.erased_to));
+        let (mut segments, mut leaves, erased_to) = before.unwrap_or_default();
         if !segment.entries.is_empty() {
             segments.insert(commit.expected_seq, segment);
         }
-        self.actors.insert(actor, Actor { record, segments, changed_ms: at_ms, erased_to });
+        if let Some(leaf) = commit.leaf {
+            leaves.insert(leaf.seq, self.leaves.len());
+            self.leaves.push(LeafRecord { index: self.leaves.len() as u64, actor: actor.clone(), leaf });
+        }
+        self.actors.insert(actor, Actor { record, segments, leaves, changed_ms: at_ms, erased_to });
     }
 }
 
@@ -228,7 +239,7 @@ impl Journal for MemoryStore {
     }
 
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<(), CommitError>> {
-        assert!(commit.expected_seq.0 > 0 || !commit.segment.entries.is_empty(), "books are kept of existing journals");
+        assert!(commit.is_well_formed(), "the runtime makes no other commits");
         let mut state = self.lock();
         let checked = state.check(&commit);
         match &checked {

@@ -102,6 +102,11 @@ impl GroupError {
         Self { damage: damage(&error), error: backend(error), unknown: false }
     }
 
+    /// The database is not what was written, which only we can tell.
+    pub(crate) fn damaged(what: String) -> Self {
+        Self { error: backend(Damaged(what.clone())), damage: Some(what), unknown: false }
+    }
+
     pub(crate) fn writer(error: WriterError) -> Self {
         Self { error: backend(error), damage: None, unknown: false }
     }
@@ -148,6 +153,11 @@ impl From<&GroupError> for ResolveError {
 pub(crate) fn backend(error: impl std::error::Error + Send + Sync + 'static) -> BackendError {
     Arc::new(error)
 }
+
+/// Stored data is not what was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Damaged(String);
 
 /// The writer thread is gone or has too much to do.
 #[derive(Debug, thiserror::Error)]

@@ -48,7 +48,9 @@ fn finish_turns(connection: &Connection, actors: std::ops::Range<i64>) {
         );
         run(sql::SET_STATE, &[integer(actor), Value::Blob(vec![0; 40])]);
         for turn in 1..=10 {
-            run(sql::APPEND, &[integer(reader::segment_id(actor, turn * 3)), Value::Blob(vec![0; 40])]);
+            run(sql::NEW_LEAF, &[integer(actor), integer(turn as i64 * 3), Value::Blob(vec![0; 32])]);
+            let segment = integer(reader::segment_id(actor, turn * 3));
+            run(sql::APPEND, &[segment, Value::Blob(vec![0; 40]), integer(transaction.last_insert_rowid())]);
             let id = Value::Text(format!("m{turn}"));
             let digest = Value::Blob(vec![0; 32]);
             run(sql::ADMIT, &[integer(actor), id, digest, integer(turn as i64), integer(9), integer(9)]);

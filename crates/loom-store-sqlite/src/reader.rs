@@ -1,6 +1,7 @@
 //! Reads: short, on connections of their own, each a primary-key look-up or a range of an index.
 
 mod journal;
+mod log;
 mod upkeep;
 
 use std::{path::PathBuf, sync::Mutex};
@@ -12,6 +13,7 @@ use loom_storage::{
 use loom_types::{ActorAddress, MessageId, Namespace, Payload, Resolution, SequenceNumber, StepRef, TurnNumber};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+pub(crate) use self::log::{checkpoint, size as log_size};
 use crate::{error::store_error, schema};
 
 /// Idle connections kept for the next read.
@@ -120,6 +122,13 @@ pub(crate) const ALL: &[&str] = &[
     journal::SEGMENTS,
     journal::TAIL,
     upkeep::UNERASED,
+    log::SIZE,
+    log::LEAVES,
+    log::LEAF,
+    log::ACTOR_END,
+    log::SEGMENT_WITH_LEAF,
+    log::TILE,
+    log::CHECKPOINT,
     ARRIVALS,
     STATUS,
     READY_WORKING,

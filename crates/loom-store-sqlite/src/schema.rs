@@ -10,10 +10,13 @@ use crate::{
     tally::{Counted, StoreId},
 };
 
-/// Format of the tables below, and of the pages they are on. Format 1 had no page digests; it was never released
-/// and is not read.
-const FORMAT: i64 = 2;
+/// Format of the tables below, and of the pages they are on. Format 1 had no page digests and is not read.
+const FORMAT: i64 = 3;
+/// The one before, without a log. It is taken over when it is opened.
+const FORMAT_WITHOUT_LOG: i64 = 2;
 
+/// The tables of format 2, to which [`LOG`] adds.
+///
 /// `segments.id` is `actor << 32 | seq`: one b-tree, clustered by actor, appended at its end.
 /// An actor has a row from the moment something is sent to it; its journal begins with `next_seq` 1.
 /// `actors.head` and `actors.state` are digests of the newest entry and of the block in `states`: loading an actor
@@ -110,6 +113,44 @@ CREATE TABLE deployments (
 CREATE INDEX deployments_name ON deployments (namespace, name, id);
 ";
 
+/// What format 3 adds, to a new database as to one of format 2.
+///
+/// `leaves.id` is a leaf's index and 1, `leaves.head` the digest of the entry `seq`; `meta` counts the leaves, on the page
+/// that every transaction writes. `segments.leaf`: the leaf that came with the segment, if one did, so that the way from
+/// an entry to its leaf needs no index.
+///
+/// A database of format 2 has actors already. Those at rest get their leaves here, in order of id; those with an open
+/// turn when it ends.
+const LOG: &str = "
+ALTER TABLE segments ADD COLUMN leaf INTEGER;
+CREATE TABLE leaves (
+    id INTEGER PRIMARY KEY,
+    actor INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    head BLOB NOT NULL
+);
+CREATE TABLE tiles (
+    level INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    cid TEXT NOT NULL,
+    PRIMARY KEY (level, number)
+) WITHOUT ROWID;
+CREATE TABLE checkpoint (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    size INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    note TEXT NOT NULL
+);
+INSERT INTO leaves (actor, seq, head)
+    SELECT id, next_seq - 1, head FROM actors WHERE next_seq > 0 AND open_turn IS NULL ORDER BY id;
+UPDATE segments SET leaf = newest.leaf FROM (
+    SELECT leaves.id AS leaf, (
+        SELECT max(tail.id) FROM segments AS tail WHERE tail.id >= actor << 32 AND tail.id < (actor + 1) << 32
+    ) AS segment FROM leaves
+) AS newest WHERE segments.id = newest.segment;
+INSERT INTO meta (key, value) SELECT 'leaves', count(*) FROM leaves;
+";
+
 /// The writing connection, and what the database says of itself.
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
@@ -132,6 +173,10 @@ pub(crate) fn open_writer(path: &Path, settings: &Settings, counted: Option<Coun
     prepare(&connection, settings).map_err(database)?;
     match user_version(&connection).map_err(database)? {
         FORMAT => check_counted(&connection, settings, counted, path)?,
+        FORMAT_WITHOUT_LOG => {
+            check_counted(&connection, settings, counted, path)?;
+            add_log(&connection).map_err(database)?;
+        }
         0 if counted.is_none() => make_tables(&connection).map_err(database)?,
         0 => return Err(lost(settings, 0, counted.map_or(0, |counted| counted.transactions))),
         found => return Err(version(found)),
@@ -184,6 +229,15 @@ fn check_counted(
 fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(LOG)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// Takes over a database of the format before.
+fn add_log(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(LOG)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
@@ -232,3 +286,6 @@ pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests;

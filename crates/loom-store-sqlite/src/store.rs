@@ -11,9 +11,10 @@ use std::{
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use loom_storage::{
-    ActiveDeployment, ActorRecord, ActorSummary, Arrival, Capabilities, Catalog, Commit, CommitError, DeadLetter,
-    DueTimer, EnqueueError, Enqueued, EraseError, Journal, Lane, Mailbox, MessageStatus, NewMessage, Position,
-    PromiseRecord, ResolveError, Storage, StoreError, StoreFigures, Timers, Unerased, Upkeep,
+    ActiveDeployment, ActorRecord, ActorSummary, Arrival, Capabilities, Catalog, CheckpointRecord, Commit, CommitError,
+    DeadLetter, DueTimer, EnqueueError, Enqueued, EraseError, Journal, Lane, LeafRecord, Log, Mailbox, MessageStatus,
+    NewMessage, Position, PromiseRecord, ResolveError, Storage, StoreError, StoreFigures, TileRecord, Timers, Unerased,
+    Upkeep,
 };
 use loom_types::{ActorAddress, Cid, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 use lru::LruCache;
@@ -53,7 +54,8 @@ pub fn open(settings: &Settings) -> Result<Storage, OpenError> {
         timers: store.clone(),
         catalog: store.clone(),
         blobs: Arc::new(blobs),
-        upkeep: store,
+        upkeep: store.clone(),
+        log: store,
     })
 }
 
@@ -135,7 +137,7 @@ impl Journal for SqliteStore {
     }
 
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<(), CommitError>> {
-        assert!(commit.expected_seq.0 > 0 || !commit.segment.entries.is_empty(), "books are kept of existing journals");
+        assert!(commit.is_well_formed(), "the runtime makes no other commits");
         let (grants, actor, token) = (self.grants.clone(), commit.actor.clone(), commit.token);
         let revoke: Box<dyn FnOnce() + Send> = Box::new(move || grants.revoke(&actor, token));
         let (actor, token) = (commit.actor.clone(), commit.token);
@@ -299,5 +301,33 @@ impl Upkeep for SqliteStore {
         let read = move || readers.read("what rows lead to", |reader| reader.unreferenced(names));
         let joined = tokio::task::spawn_blocking(read).await;
         joined.map_err(|error| StoreError::Unavailable(backend(error)))?
+    }
+}
+
+#[async_trait]
+impl Log for SqliteStore {
+    async fn size(&self) -> Result<u64, StoreError> {
+        self.readers.read("the log's size", |reader| reader.log_size())
+    }
+
+    async fn leaves(&self, from: u64, limit: usize) -> Result<Vec<LeafRecord>, StoreError> {
+        self.readers.read(format_args!("leaves of the log from {from} on"), |reader| reader.leaves(from, limit))
+    }
+
+    async fn leaf_of(&self, actor: &ActorAddress, seq: SequenceNumber) -> Result<Option<LeafRecord>, StoreError> {
+        let what = format_args!("the log's leaf of {actor} at entry {seq}");
+        self.readers.read(what, |reader| reader.leaf_of(actor, seq))
+    }
+
+    async fn tile(&self, level: u8, index: u64) -> Result<Option<Cid>, StoreError> {
+        self.readers.read(format_args!("tile {level}/{index} of the log"), |reader| reader.tile(level, index))
+    }
+
+    async fn checkpoint(&self) -> Result<Option<CheckpointRecord>, StoreError> {
+        self.readers.read("the log's checkpoint", |reader| reader.checkpoint())
+    }
+
+    async fn seal(&self, checkpoint: CheckpointRecord, tiles: Vec<TileRecord>) -> Result<(), StoreError> {
+        self.write(move |group| group.seal(&checkpoint, &tiles)).await
     }
 }

@@ -5,6 +5,7 @@
 
 mod erase;
 mod group;
+mod log;
 pub(crate) mod sql;
 
 use std::{
@@ -29,8 +30,8 @@ use crate::{
     tally::Tally,
 };
 
-use self::group::ActorRow;
 pub(crate) use self::{erase::EraseStep, group::GroupWriter};
+use self::{group::ActorRow, log::NewLeaves};
 
 /// Operations that may wait for the writer. Callers wait for their answers, so this many are in flight at most.
 const QUEUE_MAX: usize = 64 * 1024;
@@ -212,11 +213,17 @@ impl Worker {
 
     fn apply(&mut self, group: &mut [Box<dyn Operation>]) -> Result<Applied, GroupError> {
         let transaction = self.connection.unchecked_transaction().map_err(GroupError::refused)?;
-        let mut writer =
-            GroupWriter { transaction: &transaction, rows: &mut self.rows, grants: &self.grants, mailbox: 0 };
+        let mut writer = GroupWriter {
+            transaction: &transaction,
+            rows: &mut self.rows,
+            grants: &self.grants,
+            mailbox: 0,
+            leaves: NewLeaves::default(),
+        };
         for operation in group {
             operation.apply(&mut writer).map_err(GroupError::refused)?;
         }
+        writer.count_leaves()?;
         let transactions = writer.count().map_err(GroupError::refused)?;
         let mailbox = writer.mailbox;
         transaction.commit().map_err(GroupError::unknown)?;

@@ -313,6 +313,9 @@ impl Live {
             (None, false) => TurnNumber(0),
         };
         let mut entries = self.chain.append(&self.address, turn, pending.entries);
+        // Before the entries of a turn that begins in the same commit: the log has where the actor came to rest.
+        let is_at_rest = in_flight.ended.is_some() || standing.open_turn.is_none();
+        let leaf = if is_at_rest { entries.last().and(self.chain.leaf()) } else { None };
         let mut payloads = pending.payloads;
         if let Some(next) = next {
             entries.extend(self.chain.append(&self.address, self.turn, next.entries));
@@ -330,6 +333,7 @@ impl Live {
             state: standing.state,
             taken,
             dead_letters: std::mem::take(&mut in_flight.dead_letters),
+            leaf,
             ..Commit::of_segment(actor, self.token, expected_seq, segment, head, at_ms)
         };
         for effect in pending.effects {

@@ -9,6 +9,7 @@ mod faults;
 mod gates;
 mod held;
 mod hostile;
+mod log;
 mod manual;
 mod messages;
 mod node;

@@ -174,6 +174,9 @@ impl FaultyStore {
         if self.sabotages(Sabotage::ForgetsTimers) {
             commit.timers.retain(|write| matches!(write, TimerWrite::Clear { .. }));
         }
+        if self.sabotages(Sabotage::LosesLeaves) {
+            commit.leaf = None;
+        }
         commit
     }
 }

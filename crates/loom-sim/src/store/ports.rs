@@ -7,8 +7,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use loom_storage::{
     ActiveDeployment, ActorRecord, ActorSummary, Arrival, BlobError, BlobRecord, Blobs, Capabilities, Catalog,
-    Collection, Commit, CommitError, DeadLetter, DueTimer, EnqueueError, Enqueued, Holds, Journal, Lane, Mailbox,
-    MessageStatus, NewMessage, Position, PromiseRecord, ResolveError, StoreError, Timers,
+    CheckpointRecord, Collection, Commit, CommitError, DeadLetter, DueTimer, EnqueueError, Enqueued, Holds, Journal,
+    Lane, LeafRecord, Log, Mailbox, MessageStatus, NewMessage, Position, PromiseRecord, ResolveError, StoreError,
+    TileRecord, Timers,
 };
 use loom_types::{ActorAddress, Cid, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 
@@ -183,5 +184,34 @@ impl Blobs for FaultyStore {
     async fn remove(&self, cid: Cid, collection: &Collection) -> Result<bool, BlobError> {
         let removed = self.disk.durable.blobs.remove(cid, collection);
         self.through("blob remove", removed).await.map_err(BlobError::Unavailable)?
+    }
+}
+
+#[async_trait]
+impl Log for FaultyStore {
+    async fn size(&self) -> Result<u64, StoreError> {
+        self.through("log size", self.disk.durable.log.size()).await.map_err(StoreError::Unavailable)?
+    }
+
+    async fn leaves(&self, from: u64, limit: usize) -> Result<Vec<LeafRecord>, StoreError> {
+        self.through("leaves", self.disk.durable.log.leaves(from, limit)).await.map_err(StoreError::Unavailable)?
+    }
+
+    async fn leaf_of(&self, actor: &ActorAddress, seq: SequenceNumber) -> Result<Option<LeafRecord>, StoreError> {
+        let found = self.disk.durable.log.leaf_of(actor, seq);
+        self.through("leaf_of", found).await.map_err(StoreError::Unavailable)?
+    }
+
+    async fn tile(&self, level: u8, index: u64) -> Result<Option<Cid>, StoreError> {
+        self.through("tile", self.disk.durable.log.tile(level, index)).await.map_err(StoreError::Unavailable)?
+    }
+
+    async fn checkpoint(&self) -> Result<Option<CheckpointRecord>, StoreError> {
+        self.through("checkpoint", self.disk.durable.log.checkpoint()).await.map_err(StoreError::Unavailable)?
+    }
+
+    async fn seal(&self, checkpoint: CheckpointRecord, tiles: Vec<TileRecord>) -> Result<(), StoreError> {
+        let sealed = self.disk.durable.log.seal(checkpoint, tiles);
+        self.through("seal", sealed).await.map_err(StoreError::Unavailable)?
     }
 }

@@ -56,6 +56,12 @@ fn a_forgotten_timer_is_noticed() {
 }
 
 #[test]
+fn a_lost_leaf_is_noticed() {
+    let rules = ["what brings an actor to rest is in the log"];
+    expect_found(|scenario| scenario.with_sabotage(Sabotage::LosesLeaves), &rules);
+}
+
+#[test]
 fn a_guest_that_is_not_deterministic_is_noticed() {
     expect_found(Scenario::with_fickle_guests, &["replay gives the same bytes"]);
 }

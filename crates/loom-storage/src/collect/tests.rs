@@ -91,6 +91,7 @@ fn commit(storage: &Storage, turn: u8) {
         timers: vec![],
         promises_created: vec![],
         promises_cleared: vec![],
+        leaf: None,
         at_ms: 0,
     }))
     .expect("commit");

@@ -91,6 +91,7 @@ impl Upkeep for MemoryStore {
             texts.for_each(|text| references::in_text(text.as_bytes(), &mut found));
         }
         state.deployments.values().flatten().for_each(|deployment| found(deployment.cid));
+        state.tiles.values().for_each(|tile| found(*tile));
         Ok(names)
     }
 }

@@ -18,8 +18,11 @@ const BLOCKS: [&str; 4] = [
     "SELECT block FROM delayed",
     "SELECT block FROM dead_letters",
 ];
-const TEXTS: [&str; 2] =
-    ["SELECT coalesce(label, '') || ' ' || coalesce(data, '') FROM promises", "SELECT cid FROM deployments"];
+const TEXTS: [&str; 3] = [
+    "SELECT coalesce(label, '') || ' ' || coalesce(data, '') FROM promises",
+    "SELECT cid FROM deployments",
+    "SELECT cid FROM tiles",
+];
 
 impl Reader<'_> {
     pub(crate) fn unerased(&self, after: Option<&ActorAddress>, limit: usize) -> Result<Vec<Unerased>, ReadError> {

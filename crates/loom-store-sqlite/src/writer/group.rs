@@ -10,7 +10,7 @@ use loom_storage::{
 use loom_types::{ActorAddress, Namespace, Payload, Resolution, SequenceNumber, StepRef, TurnNumber};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::sql;
+use super::{log::NewLeaves, sql};
 use crate::{
     reader::{self, ReadError, integer, lane_number, segment_id},
     store::Grants,
@@ -30,6 +30,8 @@ pub(crate) struct GroupWriter<'g> {
     pub(super) grants: &'g Grants,
     /// By how much the mailboxes grew.
     pub(super) mailbox: i64,
+    /// What it adds to the log.
+    pub(super) leaves: NewLeaves,
 }
 
 impl GroupWriter<'_> {
@@ -100,11 +102,13 @@ impl GroupWriter<'_> {
         Ok(Ok(()))
     }
 
-    fn append(&self, actor: i64, commit: &Commit) -> rusqlite::Result<()> {
+    fn append(&mut self, actor: i64, commit: &Commit) -> rusqlite::Result<()> {
         let next_seq = commit.expected_seq.0 + commit.segment.entries.len() as u64;
         assert!(next_seq < 1 << 32 && actor < 1 << 31, "row ids of segments have room for these");
         if !commit.segment.entries.is_empty() {
-            self.run(sql::APPEND, params![segment_id(actor, commit.expected_seq.0), commit.segment.encode()])?;
+            let leaf = commit.leaf.as_ref().map(|leaf| self.add_leaf(actor, leaf)).transpose()?;
+            let id = segment_id(actor, commit.expected_seq.0);
+            self.run(sql::APPEND, params![id, commit.segment.encode(), leaf])?;
         }
         self.run(
             sql::MOVE_HEAD,

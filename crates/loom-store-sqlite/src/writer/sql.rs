@@ -7,7 +7,13 @@ pub(crate) const MOVE_HEAD: &str = "UPDATE actors SET next_seq = ?2, head = ?3, 
 /// By itself, because it is in an index, whose page is written even if nothing changes.
 pub(crate) const SET_WORKING: &str = "UPDATE actors SET needs_worker = ?2 WHERE id = ?1 AND needs_worker <> ?2";
 pub(crate) const NAME_STATE: &str = "UPDATE actors SET state = ?2 WHERE id = ?1";
-pub(crate) const APPEND: &str = "INSERT INTO segments (id, bytes) VALUES (?1, ?2)";
+pub(crate) const APPEND: &str = "INSERT INTO segments (id, bytes, leaf) VALUES (?1, ?2, ?3)";
+/// Row ids go on after the greatest there is; none is ever deleted.
+pub(crate) const NEW_LEAF: &str = "INSERT INTO leaves (actor, seq, head) VALUES (?1, ?2, ?3)";
+pub(crate) const COUNT_LEAVES: &str = "UPDATE meta SET value = value + ?1 WHERE key = 'leaves' RETURNING value";
+pub(crate) const SET_CHECKPOINT: &str =
+    "INSERT OR REPLACE INTO checkpoint (id, size, at_ms, note) VALUES (0, ?1, ?2, ?3)";
+pub(crate) const SET_TILE: &str = "INSERT OR REPLACE INTO tiles (level, number, cid) VALUES (?1, ?2, ?3)";
 pub(crate) const SET_STATE: &str = "INSERT OR REPLACE INTO states (actor, block) VALUES (?1, ?2)";
 pub(crate) const CLEAR_STATE: &str = "DELETE FROM states WHERE actor = ?1";
 pub(crate) const IS_WAITING: &str = "SELECT 1 FROM mailbox WHERE position = ?1 AND actor = ?2";
@@ -56,6 +62,10 @@ pub(crate) const ALL: &[&str] = &[
     MOVE_HEAD,
     SET_WORKING,
     APPEND,
+    NEW_LEAF,
+    COUNT_LEAVES,
+    SET_CHECKPOINT,
+    SET_TILE,
     SET_STATE,
     CLEAR_STATE,
     NAME_STATE,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use loom_storage::{Storage, StoreError};
+use loom_storage::{CommitError, Storage, StoreError};
 use loom_store_sqlite::{OpenError, Settings, open};
 use loom_types::SequenceNumber;
 
-use crate::support::{Image, actor, fast_folder, fill, image_of, open_image, payload, read_all, write};
+use crate::support::{ACTORS, Image, actor, fast_folder, fill, image_of, open_image, payload, read_all, write};
 
 /// Distance between the bytes that are hit, one at a time. Odd, so that every part of a page gets its turn.
 const STRIDE: usize = 397;
@@ -173,6 +173,75 @@ async fn an_older_page_is_noticed() {
         }
     }
     assert!(noticed >= 3, "the pages of heads, segments and states: {noticed}");
+}
+
+/// The page of the database on which the leaves of everybody's first entries stand.
+fn page_of_leaves(database: &[u8], heads: &[[u8; 32]]) -> usize {
+    let has_all = |page: &[u8]| heads.iter().all(|head| page.windows(head.len()).any(|window| window == head));
+    database.chunks(4096).position(has_all).expect("a page of leaves") * 4096
+}
+
+/// A filled folder's image, the first leaves' digests, and how many leaves there are.
+async fn with_leaves() -> (Image, Vec<[u8; 32]>, u64) {
+    let folder = fast_folder();
+    let storage = open(&Settings::new(folder.path())).unwrap();
+    fill(&storage).await;
+    let leaves = storage.log.leaves(0, 99).await.unwrap();
+    let heads = leaves[..ACTORS].iter().map(|record| *record.leaf.head.digest()).collect();
+    drop(storage);
+    (image_of(folder.path()), heads, leaves.len() as u64)
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_leaf_is_noticed() {
+    let (image, heads, size) = with_leaves().await;
+    let page = page_of_leaves(&image["loom.db"], &heads);
+    let row = image["loom.db"][page..page + 4096].windows(32).position(|window| window == heads[3]).unwrap();
+    // The digest, and before it actor and sequence number.
+    for at in [row, row + 31, row - 1, row - 2] {
+        let (_folder, storage) = open_image(&flipped(&image, "loom.db", page + at));
+        let storage = storage.unwrap();
+        let error = storage.log.leaves(3, 1).await.unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Corrupt { what } if what.starts_with("leaves of the log from 3")),
+            "{error}"
+        );
+        let error = storage.log.leaf_of(&actor(3), SequenceNumber(0)).await.unwrap_err();
+        let named = "the log's leaf of default/tester/a3 at entry 0";
+        assert!(matches!(&error, StoreError::Corrupt { what } if what.starts_with(named)), "{error}");
+        assert_eq!(storage.log.size().await.unwrap(), size);
+    }
+}
+
+/// With the newest leaves gone as if they had never been, none of their places is given again.
+#[tokio::test]
+async fn a_log_that_lost_its_end_does_not_go_on() {
+    let (older, heads, size) = with_leaves().await;
+    let (folder, storage) = open_image(&older);
+    let storage = storage.unwrap();
+    for n in 0..3 {
+        write(&storage, &actor(n), |_| ()).await.unwrap();
+    }
+    drop(storage);
+    let mut image = image_of(folder.path());
+    let page = page_of_leaves(&older["loom.db"], &heads);
+    let lost = &mut image.get_mut("loom.db").unwrap()[page..page + 4096];
+    assert!(lost != &older["loom.db"][page..page + 4096]);
+    lost.copy_from_slice(&older["loom.db"][page..page + 4096]);
+    let (_folder, storage) = open_image(&image);
+    let storage = storage.unwrap();
+    assert_eq!(storage.log.leaves(0, size as usize).await.unwrap().len() as u64, size);
+    let error = storage.log.leaves(0, 99).await.unwrap_err();
+    let named = format!("leaf {size} of the log's {} is missing", size + 3);
+    assert!(matches!(&error, StoreError::Corrupt { what } if *what == named), "{error}");
+    let error = storage.log.leaf_of(&actor(0), SequenceNumber(4)).await.unwrap_err();
+    let named = format!("leaf {size} of the log, which is of default/tester/a0: it is missing");
+    assert!(matches!(&error, StoreError::Corrupt { what } if *what == named), "{error}");
+    let refused = write(&storage, &actor(4), |_| ()).await.unwrap_err();
+    let CommitError::Unavailable(source) = &refused else { panic!("{refused:?}") };
+    assert!(source.to_string().contains("newest leaf"), "{source}");
+    write(&storage, &actor(4), |commit| commit.leaf = None).await.unwrap();
+    assert_eq!(storage.log.size().await.unwrap(), size + 3);
 }
 
 /// What does not concern an actor does not stop it: with one page gone, others are read and go on.

@@ -57,6 +57,24 @@ async fn tokens_grow_over_restarts() {
 }
 
 #[tokio::test]
+async fn the_log_goes_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(&Settings::new(folder.path())).unwrap();
+    support::fill(&storage).await;
+    let before = support::read_all(&storage).await;
+    let leaves = storage.log.leaves(0, 99).await.unwrap();
+    drop(storage);
+    let storage = open(&Settings::new(folder.path())).unwrap();
+    let after = support::read_all(&storage).await;
+    for what in ["log", "log's size", "tile", "checkpoint"] {
+        assert_eq!(after[what].as_ref().unwrap(), before[what].as_ref().unwrap(), "{what}");
+    }
+    support::write(&storage, &support::actor(0), |_| ()).await.unwrap();
+    let next = storage.log.leaves(leaves.len() as u64, 99).await.unwrap();
+    assert_eq!(next.iter().map(|record| record.index).collect::<Vec<_>>(), [leaves.len() as u64]);
+}
+
+#[tokio::test]
 async fn a_damaged_blob_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(&Settings::new(folder.path())).unwrap();

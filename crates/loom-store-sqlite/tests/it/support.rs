@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use loom_storage::{
-    ActiveDeployment, Admission, Commit, CommitError, Lane, NewMessage, NewPromise, OutgoingMessage, Position,
-    StateWrite, Storage, StoreError, TimerWrite,
+    ActiveDeployment, Admission, CheckpointRecord, Commit, CommitError, Lane, Leaf, NewMessage, NewPromise,
+    OutgoingMessage, Position, StateWrite, Storage, StoreError, TileRecord, TimerWrite,
 };
 use loom_store_sqlite::{Settings, open};
 use loom_types::{
@@ -50,6 +50,7 @@ pub(crate) async fn write(
         _ => EntryBody::Control { what: "test".into(), by: "test".into(), detail: None, state: None },
     };
     let encoded = Entry { actor: address.clone(), seq, prev, turn: TurnNumber(0), at_ms: 1, body }.encode();
+    let leaf = Leaf { seq, head: encoded.cid };
     let mut commit = Commit {
         actor: address.clone(),
         token,
@@ -70,6 +71,7 @@ pub(crate) async fn write(
         timers: vec![],
         promises_created: vec![],
         promises_cleared: vec![],
+        leaf: Some(leaf),
         at_ms: 1,
     };
     change(&mut commit);
@@ -112,6 +114,8 @@ pub(crate) async fn fill(storage: &Storage) {
     let active =
         ActiveDeployment { namespace: Namespace::default(), name: "app".into(), cid, activated_ms: 1, by: None };
     storage.catalog.activate(active).await.unwrap();
+    let checkpoint = CheckpointRecord { size: 4, at_ms: 1, note: "note".into() };
+    storage.log.seal(checkpoint, vec![TileRecord { level: 0, index: 0, cid }]).await.unwrap();
 }
 
 /// Everything a reader can ask for, by what it is about.
@@ -134,6 +138,8 @@ pub(crate) async fn read_all(storage: &Storage) -> BTreeMap<String, Result<Strin
             add(id, shown(storage.mailbox.status(&actor, &id.parse().unwrap()).await));
         }
         add("promises", shown(storage.catalog.promises(&namespace, Some(&actor), None, 99).await));
+        add("first leaf", shown(storage.log.leaf_of(&actor, SequenceNumber(0)).await));
+        add("last leaf", shown(storage.log.leaf_of(&actor, SequenceNumber(3)).await));
     }
     let mut add = |what: &str, result| drop(read.insert(what.to_owned(), result));
     add("timers", shown(storage.timers.due(9_999, 99).await));
@@ -142,6 +148,10 @@ pub(crate) async fn read_all(storage: &Storage) -> BTreeMap<String, Result<Strin
     add("deployments", shown(storage.catalog.active().await));
     add("actors", shown(storage.catalog.actors(&namespace, None, None, 99).await));
     add("promises", shown(storage.catalog.promises(&namespace, None, None, 99).await));
+    add("log's size", shown(storage.log.size().await));
+    add("log", shown(storage.log.leaves(0, 99).await));
+    add("tile", shown(storage.log.tile(0, 0).await));
+    add("checkpoint", shown(storage.log.checkpoint().await));
     read
 }
 
