@@ -92,6 +92,13 @@ pub enum Command {
     Blob(Blob),
     /// Write an actor's modules, state and journal to a folder
     Export(Export),
+    /// Write an actor's history to one file that anybody can verify offline
+    Bundle(Bundle),
+    /// Verify a bundle
+    Verify(loom_verify::VerifyArguments),
+    /// The key that signs the node's log
+    #[command(subcommand)]
+    Key(Key),
     /// Measure this machine
     #[command(subcommand)]
     Bench(Bench),
@@ -363,6 +370,44 @@ pub struct Export {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `loom bundle`
+#[derive(Debug, Args)]
+pub struct Bundle {
+    /// TYPE/KEY
+    pub actor: String,
+    /// One finished turn; all up to the newest without
+    #[arg(long, value_name = "N")]
+    pub turn: Option<u64>,
+    /// File to write; TYPE-KEY.car without
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom key`
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make the key, if there is none yet. A node does that by itself when it starts; here its name can be chosen
+    Generate {
+        /// The log's name, best a host name and a path: log.example.com/loans. A random one without
+        #[arg(long)]
+        name: Option<String>,
+        /// The node's data folder
+        #[arg(long, value_name = "DIR", default_value = ".loom", env = "LOOM_DATA")]
+        data: PathBuf,
+    },
+    /// Print the public key, for auditors
+    Show {
+        /// The node's data folder
+        #[arg(long, value_name = "DIR", default_value = ".loom", env = "LOOM_DATA")]
+        data: PathBuf,
+    },
 }
 
 /// `loom bench`

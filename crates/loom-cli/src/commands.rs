@@ -4,6 +4,7 @@ mod actors;
 mod bench;
 mod blob;
 mod build;
+mod bundle;
 mod check;
 mod config;
 mod control;
@@ -11,6 +12,7 @@ mod dead_letters;
 mod deploy;
 mod export;
 mod journal;
+mod key;
 mod new;
 mod promise;
 mod schedules;
@@ -56,6 +58,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Promise(command) => promise::promise(command).await,
         Command::Blob(command) => blob::blob(command).await,
         Command::Export(arguments) => export::export(arguments).await,
+        Command::Bundle(arguments) => bundle::bundle(arguments).await,
+        Command::Verify(arguments) => bundle::verify(arguments),
+        Command::Key(command) => key::key(command),
         Command::Bench(command) => bench::bench(command).await,
         Command::Demo(Demo::LoanReview(arguments)) => demo::loan_review(arguments).await,
     }

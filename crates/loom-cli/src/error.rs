@@ -43,7 +43,15 @@ impl CliError {
         Self::new("file", format!("{}: {error}", path.display()))
     }
 
+    /// An exit code; everything has been said.
+    pub(crate) fn silent(exit: u8) -> Self {
+        Self { code: String::new(), message: String::new(), hint: None, exit }
+    }
+
     pub(crate) fn print(&self) {
+        if self.message.is_empty() {
+            return;
+        }
         eprintln!("{self}");
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");

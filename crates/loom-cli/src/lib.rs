@@ -8,6 +8,7 @@ mod arguments;
 mod commands;
 mod demo;
 mod error;
+mod key;
 mod manifest;
 mod node;
 mod output;

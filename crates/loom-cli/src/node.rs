@@ -9,7 +9,7 @@ use loom_wasmtime::WasmtimeSandbox;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{CliError, outside, settings::NodeSettings};
+use crate::{CliError, key, outside, settings::NodeSettings};
 
 /// A running node.
 pub struct Node {
@@ -23,7 +23,9 @@ impl Node {
         let storage = loom_store_sqlite::open(&settings.store)?;
         let sandbox = WasmtimeSandbox::new(settings.sandbox).map_err(|error| CliError::new("sandbox", error))?;
         let clock = Arc::new(SystemClock::default());
-        let host = Host { outside, ..Host::real(clock) };
+        // The folder is ours by now, so nobody else makes a key for it.
+        let log_key = Some(key::open(&settings.data)?);
+        let host = Host { outside, log_key, ..Host::real(clock) };
         let runtime = Runtime::start_on(settings.runtime, storage, Arc::new(sandbox), host).await;
         Ok(Self { runtime: runtime.map_err(|error| CliError::new("start", causes(&error)))? })
     }

@@ -285,6 +285,15 @@ impl Client {
         Ok(bytes.to_vec())
     }
 
+    /// An actor's history as a bundle: of one finished turn, or all up to the newest.
+    pub async fn bundle(&self, actor: &str, turn: Option<u64>) -> Result<Vec<u8>, ClientError> {
+        let request = self.request(Method::GET, &format!("/v1/actors/{actor}/bundle"));
+        let turn: Vec<_> = turn.map(|turn| ("turn", turn)).into_iter().collect();
+        let response = self.answer(request.timeout(DEPLOY_PATIENCE).query(&turn)).await?;
+        let bytes = response.bytes().await.map_err(|error| ClientError::Unexpected(error.to_string()))?;
+        Ok(bytes.to_vec())
+    }
+
     /// Removes blobs to which nothing leads and that were stored longer ago than `kept_seconds`, or only counts them.
     pub async fn collect_blobs(&self, dry_run: bool, kept_seconds: u64) -> Result<CollectedBlobs, ClientError> {
         let request = self.request(Method::POST, "/v1/blobs/gc");

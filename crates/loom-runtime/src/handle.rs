@@ -28,6 +28,7 @@ use crate::{
     causes, cron,
     deployments::{Deployments, Target},
     load,
+    log::NodeLog,
     lookout::Doubts,
     metrics::NodeFigures,
     modules::Modules,
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) queries: Arc<Semaphore>,
     pub(crate) queries_max: usize,
     pub(crate) upkeep: Upkeep,
+    /// None without a key to sign it.
+    pub(crate) log: Option<NodeLog>,
     pub(crate) watchers: Arc<Watchers>,
     /// One check of a deployment at a time: it takes a processor.
     pub(crate) checking: tokio::sync::Mutex<()>,

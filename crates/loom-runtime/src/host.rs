@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use loom_evidence::SigningKey;
+
 use crate::{Clock, OsSalts, Outside, SaltSources};
 
 /// What a node takes from the machine it runs on. Cheap to clone.
@@ -18,12 +20,20 @@ pub struct Host {
     pub blocking: BlockingWork,
     /// What effectful activities reach.
     pub outside: Outside,
+    /// What signs the node's log. Without it nothing is signed, and bundles prove less.
+    pub log_key: Option<SigningKey>,
 }
 
 impl Host {
     /// A real machine, with this clock, whose activities reach nothing outside.
     pub fn real(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, salts: OsSalts::sources(), blocking: BlockingWork::OnThreads, outside: Outside::none() }
+        Self {
+            clock,
+            salts: OsSalts::sources(),
+            blocking: BlockingWork::OnThreads,
+            outside: Outside::none(),
+            log_key: None,
+        }
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod activity;
 mod audit;
+mod bundle;
 mod causes;
 mod cell;
 mod chain;
@@ -32,6 +33,7 @@ mod gate;
 mod handle;
 mod host;
 mod load;
+mod log;
 mod lookout;
 mod metrics;
 mod modules;
@@ -49,6 +51,7 @@ mod watch;
 
 pub use self::{
     audit::{AuditError, NODE_NAMESPACE, address as audit_address},
+    bundle::BundleRequestError,
     causes::causes,
     check::{
         CHECK_ACTORS_MAX, CHECK_ENTRIES_MAX, CHECK_OPEN_TURNS_MAX, CHECK_TURNS_MAX, CheckOptions, CheckReport, Checked,
@@ -62,6 +65,7 @@ pub use self::{
         SendOptions, Settled, Stage, Ticket, WaitingOn,
     },
     host::{BlockingWork, Host},
+    log::LogError,
     metrics::Metrics,
     outside::{
         ExposeSecret, HeaderValue, Http, HttpCall, HttpReply, Outside, SECRET_BYTES_MAX, SECRET_BYTES_MIN,

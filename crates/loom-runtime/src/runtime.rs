@@ -14,6 +14,7 @@ use crate::{
     cron::CronService,
     deployments::Deployments,
     handle::Inner,
+    log::NodeLog,
     lookout::{Doubts, Lookout},
     modules::Modules,
     shard::{Context, Shard},
@@ -73,6 +74,8 @@ impl Assembly {
         let (requests_max, queries_max) = (settings.requests_max, settings.queries_max);
         let message_ids_kept = settings.message_ids_kept;
         let upkeep = Upkeep::new(&settings, stored, deployments.clone(), host.clock.clone());
+        let interval = settings.checkpoint_interval;
+        let log = host.log_key.map(|key| NodeLog::new(storage.clone(), clock.clone(), key, interval));
         let watchers = Arc::new(Watchers::default());
         let context = Arc::new(Context {
             settings,
@@ -121,17 +124,19 @@ impl Assembly {
             queries: Arc::new(Semaphore::new(queries_max)),
             queries_max,
             upkeep: upkeep.clone(),
+            log: log.clone(),
             watchers,
             checking: tokio::sync::Mutex::new(()),
         };
         let handle = Handle { inner: Arc::new(inner) };
         let cron = CronService::new(handle.clone(), deployments, cron_clock, message_ids_kept);
-        let services = vec![
+        let mut services = vec![
             timers.run(stop.clone()).boxed(),
             lookout.run(stop.clone()).boxed(),
             upkeep.run(stop.clone()).boxed(),
-            cron.run(stop).boxed(),
+            cron.run(stop.clone()).boxed(),
         ];
+        services.extend(log.map(|log| log.run(stop).boxed()));
         Ok(Self { handle, shards, services })
     }
 }

@@ -38,6 +38,8 @@ pub struct Settings {
     /// How long a turn may meet nothing but host faults before it is parked: it ends as failed and its message
     /// becomes a dead letter (`runtime.fault_patience`).
     pub fault_patience: Duration,
+    /// How often the log is signed, if it has grown (`log.checkpoint_interval`).
+    pub checkpoint_interval: Duration,
     /// How often old things are let go of (`runtime.upkeep_interval`).
     pub upkeep_interval: Duration,
     /// How long payloads of finished turns are kept; for ever if not set (`runtime.payloads_kept`).
@@ -78,6 +80,7 @@ impl Default for Settings {
             fault_backoff_min: Duration::from_millis(50),
             fault_backoff_max: Duration::from_secs(10),
             fault_patience: Duration::from_secs(3600),
+            checkpoint_interval: Duration::from_secs(5),
             upkeep_interval: Duration::from_secs(3600),
             payloads_kept: None,
             message_ids_kept: Some(Duration::from_secs(7 * 24 * 3600)),

@@ -12,6 +12,7 @@ mod access;
 mod actors;
 mod auth;
 mod blobs;
+mod bundles;
 mod connections;
 mod controls;
 mod dead_letters;

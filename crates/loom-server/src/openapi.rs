@@ -25,8 +25,8 @@ use utoipa::{
 };
 
 use crate::{
-    access::Access, actors, blobs, controls, dead_letters, deployments, events, problem::Problem, promises, schedules,
-    serve, token_routes as tokens,
+    access::Access, actors, blobs, bundles, controls, dead_letters, deployments, events, problem::Problem, promises,
+    schedules, serve, token_routes as tokens,
 };
 
 /// Codes of every operation that asks the store.
@@ -84,6 +84,10 @@ const CODES: &[(&str, &[&[&str]])] = &[
     ("showActor", &[&["invalid-address", "unknown-actor", "payload-erased"]]),
     ("readState", &[&["invalid-address", "unknown-actor", "payload-erased"]]),
     ("readJournal", &[&["invalid-address", "invalid-request", "unknown-actor"]]),
+    (
+        "readBundle",
+        &[&["invalid-address", "invalid-request", "unknown-actor", "unknown-turn", "bundle-too-large", "node-busy"]],
+    ),
     ("followJournal", &[&["invalid-address", "invalid-request", "unknown-actor", "node-busy"]]),
     (
         "controlActor",
@@ -189,6 +193,7 @@ const BEARER: &str = "bearer";
         actors::show,
         actors::state,
         actors::journal,
+        bundles::bundle,
         events::events,
         controls::control,
         actors::query_of_url,

@@ -8,8 +8,8 @@ use axum::{
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::{Failure, HostFault};
 use loom_runtime::{
-    AuditError, ControlError, DeployError, QueryError, ReadError, RedeliverError, ResolvePromiseError, SendError,
-    causes,
+    AuditError, BundleRequestError, ControlError, DeployError, QueryError, ReadError, RedeliverError,
+    ResolvePromiseError, SendError, causes,
 };
 use loom_storage::{BlobError, ResolveError, StoreError};
 
@@ -78,6 +78,7 @@ impl Problem {
             "promise-resolved" => (StatusCode::CONFLICT, "The promise is settled already"),
             "idempotency-key-reused" => (StatusCode::CONFLICT, "The idempotency key was used for another message"),
             "collection-under-way" => (StatusCode::CONFLICT, "Blobs are being collected already"),
+            "bundle-too-large" => (StatusCode::UNPROCESSABLE_ENTITY, "The history is too long for one bundle"),
             "too-many-deployments" => (StatusCode::UNPROCESSABLE_ENTITY, "The namespace runs too many deployments"),
             "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
             "state-erased" => (StatusCode::GONE, "The state was erased"),
@@ -188,6 +189,22 @@ impl From<ReadError> for Problem {
         match error {
             ReadError::UnknownActor(_) => Self::new("unknown-actor", error.to_string()),
             ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BundleRequestError> for Problem {
+    fn from(error: BundleRequestError) -> Self {
+        let detail = causes(&error);
+        match error {
+            BundleRequestError::UnknownActor(_) => Self::new("unknown-actor", detail),
+            BundleRequestError::UnknownTurn { .. } => Self::new("unknown-turn", detail),
+            BundleRequestError::TooLarge { .. } => Self::new("bundle-too-large", detail),
+            BundleRequestError::Busy { .. } => Self::new("node-busy", detail),
+            BundleRequestError::Blob(error) => error.into(),
+            BundleRequestError::Store(error) => error.into(),
+            BundleRequestError::Log(_) | BundleRequestError::Damaged(_) => Self::new("store-damaged", detail),
+            BundleRequestError::Host(_) => Self::new("internal", detail),
         }
     }
 }

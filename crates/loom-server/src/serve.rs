@@ -20,7 +20,7 @@ use crate::{
     access::{Access, Role},
     actors,
     auth::{Auth, Guard, guard},
-    blobs, connections, controls, dead_letters, deployments, events,
+    blobs, bundles, connections, controls, dead_letters, deployments, events,
     host::only_for_this_machine,
     observe::{HttpMetrics, observe},
     openapi,
@@ -70,6 +70,7 @@ fn routes(settings: &Settings) -> Vec<Route> {
         get("/v1/actors/{type}/{key}/state", Namespace(Read), actors::state),
         get("/v1/actors/{type}/{key}/journal", Namespace(Read), actors::journal),
         get("/v1/actors/{type}/{key}/events", Namespace(Read), events::events),
+        get("/v1/actors/{type}/{key}/bundle", Namespace(Read), bundles::bundle),
         // A query is a function of the state, which readers see anyway; its fuel and how many run at once are bounded.
         get("/v1/actors/{type}/{key}/query", Namespace(Read), actors::query_of_url),
         post("/v1/actors/{type}/{key}/query", Namespace(Read), actors::query),

@@ -132,6 +132,7 @@ fn settings(random: &mut Random) -> Settings {
         fault_backoff_max: Duration::from_millis(500),
         // The model knows of no turn that is given up.
         fault_patience: Duration::MAX,
+        checkpoint_interval: Duration::from_secs(5),
         // Nothing is old enough to be let go of in the time of a run.
         upkeep_interval: Duration::from_secs(3600),
         payloads_kept: None,

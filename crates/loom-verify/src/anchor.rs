@@ -21,7 +21,7 @@ pub(crate) fn check(bundle: &Bundle, auditor: &Auditor, report: &mut Report) -> 
     };
     let stands = |(history, entries): (&History, &Vec<Entry>)| {
         let Some(last) = entries.last() else { return false };
-        stands_in_log(history, last, &checkpoint, report) && is_signed
+        stands_in_log(history, last, &checkpoint, is_signed, report) && is_signed
     };
     histories.iter().zip(bundle.entries()).map(stands).collect()
 }
@@ -82,7 +82,13 @@ fn read(text: &str, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoin
     Some((checkpoint, is_signed))
 }
 
-fn stands_in_log(history: &History, last: &Entry, checkpoint: &Checkpoint, report: &mut Report) -> bool {
+fn stands_in_log(
+    history: &History,
+    last: &Entry,
+    checkpoint: &Checkpoint,
+    is_signed: bool,
+    report: &mut Report,
+) -> bool {
     let Some(inclusion) = &history.inclusion else {
         report.claim(&history.actor, Class::Claimed, "the history is not shown to be in the log");
         return false;
@@ -92,7 +98,8 @@ fn stands_in_log(history: &History, last: &Entry, checkpoint: &Checkpoint, repor
     match included(&inclusion.proof, checkpoint.size, checkpoint.root, inclusion.index, leaf.hash()) {
         Ok(()) => {
             let detail = format!("entries up to {} are leaf {} of the log", last.seq, inclusion.index);
-            report.claim(&history.actor, Class::Attested, detail);
+            let class = if is_signed { Class::Attested } else { Class::Claimed };
+            report.claim(&history.actor, class, detail);
             true
         }
         Err(error) => {

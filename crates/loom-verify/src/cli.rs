@@ -4,6 +4,8 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::OnceLock,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -56,11 +58,17 @@ pub fn run(arguments: &VerifyArguments) -> u8 {
 fn verified(arguments: &VerifyArguments) -> Result<Report, String> {
     let keys = |texts: &[String]| texts.iter().map(|text| key(text)).collect::<Result<Vec<_>, _>>();
     let auditor =
-        Auditor { keys: keys(&arguments.keys)?, witnesses: keys(&arguments.witnesses)?, ..Auditor::default() };
+        Auditor { keys: keys(&arguments.keys)?, witnesses: keys(&arguments.witnesses)?, elapsed, ..Auditor::default() };
     let file = read(&arguments.file)?;
     let sandbox = WasmtimeSandbox::new(Settings { instances_max: 4, ..Settings::default() });
     let sandbox: Box<dyn Sandbox> = Box::new(sandbox.map_err(|error| error.to_string())?);
     verify(&file, &auditor, &*sandbox).map_err(|error| format!("{}: {error}", arguments.file.display()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program's own stopwatch")]
+fn elapsed() -> Duration {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed()
 }
 
 fn read(path: &Path) -> Result<Bytes, String> {

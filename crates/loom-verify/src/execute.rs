@@ -54,13 +54,16 @@ fn control(entry: &Entry, what: &str, by: &str, sets_state: bool, report: &mut R
     report.claim(format!("{}#{} control", entry.actor, entry.seq), Class::Claimed, detail);
 }
 
+/// A module, or why it is none.
+type Compiled = Result<Arc<dyn Module>, Failure>;
+
 /// What turns are run again with.
 struct Workshop<'a> {
     bundle: &'a Bundle,
     sandbox: &'a dyn Sandbox,
     is_over: &'a dyn Fn() -> bool,
     deployments: RefCell<HashMap<Cid, Arc<Deployment>>>,
-    modules: RefCell<HashMap<Cid, Result<Arc<dyn Module>, Failure>>>,
+    modules: RefCell<HashMap<Cid, Compiled>>,
 }
 
 impl Workshop<'_> {
@@ -79,8 +82,7 @@ impl Workshop<'_> {
         Ok(deployment)
     }
 
-    /// A module, or why it is none.
-    fn module(&self, cid: Cid) -> Result<Result<Arc<dyn Module>, Failure>, Impossible> {
+    fn module(&self, cid: Cid) -> Result<Compiled, Impossible> {
         if let Some(known) = self.modules.borrow().get(&cid) {
             return Ok(known.clone());
         }

@@ -109,6 +109,7 @@ pub(crate) const KEYS: &[Key] = &[
     key!("runtime.fault_backoff_min", runtime.fault_backoff_min, "pause after a host fault", some_time),
     key!("runtime.fault_backoff_max", runtime.fault_backoff_max, "longest pause after host faults", some_time),
     key!("runtime.fault_patience", runtime.fault_patience, "host faults alone park a turn after this time", some_time),
+    key!("log.checkpoint_interval", runtime.checkpoint_interval, "how often the log is signed", some_time),
     key!("runtime.upkeep_interval", runtime.upkeep_interval, "how often old things are let go of", some_time),
     key!("runtime.payloads_kept", runtime.payloads_kept, "how long payloads of ended turns are kept; else for ever"),
     key!("runtime.message_ids_kept", runtime.message_ids_kept, "how long idempotency keys of ended turns are known"),

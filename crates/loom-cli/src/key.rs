@@ -1,0 +1,66 @@
+//! The file with the key that signs the node's log.
+
+use std::{
+    fs,
+    io::{ErrorKind, Write as _},
+    path::Path,
+};
+
+use loom_evidence::SigningKey;
+use loom_runtime::OsSalts;
+use loom_types::SaltSource as _;
+
+use crate::CliError;
+
+/// Its name in the data folder.
+pub(crate) const KEY_FILE: &str = "log.key";
+/// Largest file that is taken for a key, in bytes.
+const KEY_BYTES_MAX: u64 = 4096;
+
+/// The key, if there is one.
+pub(crate) fn read(data: &Path) -> Result<Option<SigningKey>, CliError> {
+    let path = data.join(KEY_FILE);
+    let length = match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CliError::file(&path, error)),
+        Ok(metadata) => metadata.len(),
+    };
+    let invalid = |problem: String| CliError::new("key-invalid", format!("{}: {problem}", path.display()));
+    if length > KEY_BYTES_MAX {
+        return Err(invalid("too large for a key".to_owned()));
+    }
+    let text = fs::read_to_string(&path).map_err(|error| CliError::file(&path, error))?;
+    text.trim().parse().map(Some).map_err(|error: loom_evidence::InvalidKey| invalid(error.to_string()))
+}
+
+/// The key; a new one if there is none.
+pub(crate) fn open(data: &Path) -> Result<SigningKey, CliError> {
+    match read(data)? {
+        Some(key) => Ok(key),
+        None => generate(data, None),
+    }
+}
+
+/// Makes a key. Only its owner may read the file; one that is there is not replaced.
+pub(crate) fn generate(data: &Path, name: Option<&str>) -> Result<SigningKey, CliError> {
+    let mut random = [0u8; 40];
+    OsSalts::default().fill(&mut random);
+    let (secret, rest) = random.split_first_chunk().expect("40 bytes are 32 and 8");
+    let random_name = format!("loom.invalid/{}", data_encoding::HEXLOWER.encode(rest));
+    let key = SigningKey::from_secret(name.unwrap_or(&random_name), secret);
+    let key = key.map_err(|error| CliError::new("key-invalid", error).exit(2))?;
+    let path = data.join(KEY_FILE);
+    write(data, &path, &format!("{}\n", key.to_secret_text())).map_err(|error| CliError::file(&path, error))?;
+    Ok(key)
+}
+
+/// A key that was only half written would be a node that cannot start: it gets its name when it is whole.
+fn write(data: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    fs::create_dir_all(data)?;
+    // Readable for its owner alone from the beginning.
+    let mut file = tempfile::NamedTempFile::new_in(data)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    fs::File::open(data)?.sync_all()
+}

@@ -1,0 +1,284 @@
+//! The node's log: hashes leaves into a tree, keeps full tiles as blobs, and signs from time to time how far it is.
+//!
+//! Leaves are in the store already, with the commits they came with; all of this happens beside the turns. In memory is
+//! the right edge of the tree alone, the tiles that are not full, and it is made again from the store at every start:
+//! if that does not give the root that was signed, nothing is signed any more.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use loom_evidence::{
+    Checkpoint, CheckpointError, Hash, Leaf, SignedCheckpoint, SigningKey, TILE_HASHES, TreeReader, inclusion,
+    node_hash, root,
+};
+use loom_storage::{BlobError, CheckpointRecord, Hold, LeafRecord, Storage, StoreError, TileRecord};
+use loom_types::{Cid, Codec};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Clock, causes};
+
+/// Leaves read at once, and most leaves between two checkpoints.
+const PAGE: usize = 16 * 1024;
+/// Levels of the tree that a tile spans.
+const TILE_HEIGHT: u8 = 8;
+
+/// Why the log cannot be signed, or nothing proved about it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A tile could not be read or written.
+    #[error("a tile of the log")]
+    Tile(#[from] BlobError),
+    /// What is stored is not the log that was signed: leaves changed, or another store was put in its place.
+    #[error("the log in the store is not the one that was signed at {size} leaves; nothing more is signed")]
+    NotWhatWasSigned {
+        /// The checkpoint's size.
+        size: u64,
+    },
+    /// The stored checkpoint is another log's.
+    #[error("the store holds the log '{stored}', and the key signs for '{key}'")]
+    OtherLog {
+        /// The stored origin.
+        stored: String,
+        /// The key's name.
+        key: String,
+    },
+    /// The stored checkpoint cannot be read.
+    #[error("the stored checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// What proves that a leaf is in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Proved {
+    pub(crate) checkpoint: String,
+    pub(crate) proof: Vec<Hash>,
+}
+
+/// The log. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct NodeLog {
+    storage: Storage,
+    clock: Arc<dyn Clock>,
+    key: SigningKey,
+    interval: Duration,
+    /// None until it is made from the store, and again after trouble.
+    sealed: Arc<Mutex<Option<Sealed>>>,
+}
+
+/// The tree as far as it is signed.
+struct Sealed {
+    edge: Edge,
+    note: String,
+}
+
+impl NodeLog {
+    pub(crate) fn new(storage: Storage, clock: Arc<dyn Clock>, key: SigningKey, interval: Duration) -> Self {
+        Self { storage, clock, key, interval, sealed: Arc::default() }
+    }
+
+    /// Signs from time to time until told to stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.clock.sleep(self.interval) => {}
+            }
+            // A checkpoint may be cut short anywhere; the next one makes up for it.
+            let sealed = tokio::select! {
+                () = stop.cancelled() => return,
+                sealed = self.seal() => sealed,
+            };
+            if let Err(error) = sealed {
+                tracing::error!(error = %causes(&error), "signing the log");
+            }
+        }
+    }
+
+    /// Signs all leaves that are there, if there are new ones.
+    pub(crate) async fn seal(&self) -> Result<(), LogError> {
+        let mut place = self.sealed.lock().await;
+        self.catch_up(&mut place).await
+    }
+
+    /// Proves that a leaf is in the log, as it is signed now or will be in a moment.
+    pub(crate) async fn prove(&self, index: u64) -> Result<Proved, LogError> {
+        let mut place = self.sealed.lock().await;
+        if place.as_ref().is_none_or(|sealed| sealed.edge.size <= index) {
+            self.catch_up(&mut place).await?;
+        }
+        let sealed = place.as_ref().expect("a log with a leaf is sealed by now");
+        let mut tiles = HashMap::new();
+        loop {
+            let reader = Tiles { edge: &sealed.edge, full: &tiles };
+            match inclusion(sealed.edge.size, index, &reader) {
+                Ok(proof) => return Ok(Proved { checkpoint: sealed.note.clone(), proof }),
+                Err(missing) => {
+                    let tile = self.tile(missing.level, missing.index).await?;
+                    tiles.insert((missing.level, missing.index), tile);
+                }
+            }
+        }
+    }
+
+    /// Whatever goes wrong, what is believed about the tree is made again from the store.
+    async fn catch_up(&self, place: &mut Option<Sealed>) -> Result<(), LogError> {
+        let mut sealed = match place.take() {
+            Some(sealed) => sealed,
+            None => self.load().await?,
+        };
+        loop {
+            let leaves = self.storage.log.leaves(sealed.edge.size, PAGE).await?;
+            if leaves.is_empty() {
+                *place = Some(sealed);
+                return Ok(());
+            }
+            sealed = self.extended(sealed, &leaves).await?;
+        }
+    }
+
+    async fn extended(&self, mut sealed: Sealed, leaves: &[LeafRecord]) -> Result<Sealed, LogError> {
+        let (mut records, mut holds): (Vec<TileRecord>, Vec<Hold>) = (Vec::new(), Vec::new());
+        for LeafRecord { actor, leaf, .. } in leaves {
+            let hash = Leaf::of(self.key.name(), actor, leaf.seq, leaf.head).hash();
+            for FullTile { level, index, hashes } in sealed.edge.append(hash) {
+                let bytes = hashes.concat();
+                let cid = Cid::of(Codec::Raw, &bytes);
+                holds.push(self.storage.blobs.holds().hold(cid));
+                self.storage.blobs.put(cid, bytes.into()).await?;
+                records.push(TileRecord { level, index, cid });
+            }
+        }
+        let checkpoint =
+            Checkpoint { origin: self.key.name().to_owned(), size: sealed.edge.size, root: sealed.edge.root() };
+        let note = checkpoint.sign(&self.key).text().to_owned();
+        let record = CheckpointRecord { size: checkpoint.size, at_ms: self.clock.now_ms(), note: note.clone() };
+        self.storage.log.seal(record, records).await?;
+        Ok(Sealed { note, ..sealed })
+    }
+
+    /// The tree as it was signed last.
+    async fn load(&self) -> Result<Sealed, LogError> {
+        let Some(record) = self.storage.log.checkpoint().await? else {
+            return Ok(Sealed { edge: Edge::default(), note: String::new() });
+        };
+        let signed = SignedCheckpoint::read(&record.note)?;
+        let Checkpoint { origin, size, root } = signed.checkpoint().clone();
+        if origin != self.key.name() {
+            return Err(LogError::OtherLog { stored: origin, key: self.key.name().to_owned() });
+        }
+        let mut edge = Edge { size, levels: Vec::new() };
+        let first = size - size % TILE_HASHES;
+        let leaves = self.storage.log.leaves(first, (size - first) as usize).await?;
+        let hash = |record: &LeafRecord| Leaf::of(&origin, &record.actor, record.leaf.seq, record.leaf.head).hash();
+        edge.levels.push(leaves.iter().map(hash).collect());
+        for level in 1u8.. {
+            let full_below = size.checked_shr(u32::from(level * TILE_HEIGHT)).unwrap_or(0);
+            if full_below == 0 {
+                break;
+            }
+            let mut hashes = Vec::new();
+            for index in full_below - full_below % TILE_HASHES..full_below {
+                hashes.push(subtree(&self.tile(level - 1, index).await?));
+            }
+            edge.levels.push(hashes);
+        }
+        let is_whole = leaves.len() as u64 == size - first && edge.root() == root;
+        if is_whole { Ok(Sealed { edge, note: record.note }) } else { Err(LogError::NotWhatWasSigned { size }) }
+    }
+
+    /// The hashes of a full tile.
+    async fn tile(&self, level: u8, index: u64) -> Result<Vec<Hash>, LogError> {
+        let missing = || StoreError::Corrupt { what: format!("tile {level}/{index} of the log is missing") };
+        let cid = self.storage.log.tile(level, index).await?.ok_or_else(missing)?;
+        let bytes = self.storage.blobs.get(cid).await?;
+        let (hashes, rest) = bytes.as_chunks::<32>();
+        if hashes.len() as u64 == TILE_HASHES && rest.is_empty() { Ok(hashes.to_vec()) } else { Err(missing().into()) }
+    }
+}
+
+/// A tile that has just become full.
+struct FullTile {
+    level: u8,
+    index: u64,
+    hashes: Vec<Hash>,
+}
+
+/// The right edge of the tree: of each level of tiles, the hashes of the one that is not full.
+#[derive(Default)]
+struct Edge {
+    size: u64,
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Edge {
+    fn append(&mut self, leaf: Hash) -> Vec<FullTile> {
+        let (mut full, mut hash) = (Vec::new(), leaf);
+        self.size += 1;
+        for level in 0u8.. {
+            let place = usize::from(level);
+            if place == self.levels.len() {
+                self.levels.push(Vec::new());
+            }
+            self.levels[place].push(hash);
+            if (self.levels[place].len() as u64) < TILE_HASHES {
+                break;
+            }
+            let hashes = std::mem::take(&mut self.levels[place]);
+            hash = subtree(&hashes);
+            let index = (self.size >> ((level + 1) * TILE_HEIGHT)) - 1;
+            full.push(FullTile { level, index, hashes });
+        }
+        full
+    }
+
+    fn root(&self) -> Hash {
+        let reader = Tiles { edge: self, full: &HashMap::new() };
+        match root(self.size, &reader) {
+            Ok(root) => root,
+            Err(missing) => unreachable!("the root is made of the edge, not of tile {missing:?}"),
+        }
+    }
+}
+
+/// The tree as far as it is at hand.
+struct Tiles<'a> {
+    edge: &'a Edge,
+    full: &'a HashMap<(u8, u64), Vec<Hash>>,
+}
+
+/// A full tile that has to be read first.
+#[derive(Debug)]
+struct Missing {
+    level: u8,
+    index: u64,
+}
+
+impl TreeReader for Tiles<'_> {
+    type Error = Missing;
+
+    fn hash(&self, level: u8, index: u64) -> Result<Hash, Missing> {
+        let (tiles, height) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
+        let place = Missing { level: tiles, index: index >> (TILE_HEIGHT - height) };
+        let full = self.edge.size.checked_shr(u32::from((tiles + 1) * TILE_HEIGHT)).unwrap_or(0);
+        let hashes = match place.index == full {
+            true => &self.edge.levels[usize::from(tiles)],
+            false => self.full.get(&(place.level, place.index)).ok_or(place)?,
+        };
+        let first = (index << height) % TILE_HASHES;
+        Ok(subtree(&hashes[first as usize..(first + (1 << height)) as usize]))
+    }
+}
+
+/// The root above a power of two of hashes.
+fn subtree(hashes: &[Hash]) -> Hash {
+    match hashes {
+        [hash] => *hash,
+        _ => {
+            let (left, right) = hashes.split_at(hashes.len() / 2);
+            node_hash(subtree(left), subtree(right))
+        }
+    }
+}

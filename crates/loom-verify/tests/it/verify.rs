@@ -1,0 +1,84 @@
+use loom_evidence::SigningKey;
+use loom_verify::{Auditor, Class, Report, Unreadable};
+
+use crate::world::{WIDE, World, file, sandbox, verified};
+
+/// The class of the claim about a subject that ends like this.
+fn class(report: &Report, subject: &str) -> Class {
+    let claims: Vec<_> = report.claims.iter().filter(|claim| claim.subject.ends_with(subject)).collect();
+    assert_eq!(claims.len(), 1, "{subject}: {report:#?}");
+    claims[0].class
+}
+
+#[tokio::test]
+async fn a_turn_comes_out_again_and_every_outcome_says_what_it_rests_on() {
+    let world = World::new().await;
+    world.run(WIDE).await;
+    let report = verified(&world.bundle(None).await, &world.auditor());
+    assert!(report.ok, "{report:#?}");
+    assert_eq!(class(&report, "turn 1"), Class::ReExecuted);
+    for step in ["1 random", "2 uuid", "3 activity", "5 activity.start", "6 activity", "7 blob.put", "8 blob.get"] {
+        assert_eq!(class(&report, &format!("turn 1 step {step}")), Class::ReExecuted, "{step}");
+    }
+    for step in ["0 now", "4 activity", "9 call", "11 send"] {
+        assert_eq!(class(&report, &format!("turn 1 step {step}")), Class::Claimed, "{step}");
+    }
+    assert_eq!(class(&report, "turn 1 message"), Class::Claimed);
+    assert_eq!(class(&report, "default/probe/a"), Class::Attested);
+    world.runtime.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_same_history_is_the_same_file() {
+    let world = World::new().await;
+    world.run(WIDE).await;
+    assert_eq!(file(&world.bundle(None).await), file(&world.bundle(None).await));
+    world.runtime.shutdown().await;
+}
+
+/// One turn's file begins with the entry that names the state it began with.
+#[tokio::test]
+async fn one_turn_of_many_is_verified_alone() {
+    let world = World::new().await;
+    for program in [
+        r#"{"do":[{"op":"state.set","value":{"n":1}},{"reply":1}]}"#,
+        r#"{"do":[{"op":"state.set","pointer":"/n","value":2},{"reply":2}]}"#,
+        r#"{"do":[{"op":"state.get"},{"op":"state.set","pointer":"/n","value":3},{"trap":"on purpose"}]}"#,
+        r#"{"do":[{"op":"state.get"},{"reply":{"$ref":0}}]}"#,
+    ] {
+        world.run(program).await;
+    }
+    for turn in 1..=4 {
+        let bundle = world.bundle(Some(turn)).await;
+        let report = verified(&bundle, &world.auditor());
+        assert!(report.ok, "{report:#?}");
+        assert_eq!(class(&report, &format!("turn {turn}")), Class::ReExecuted);
+        assert!(bundle.entries()[0].len() <= 4, "no other turn is in it");
+    }
+    assert!(verified(&world.bundle(None).await, &world.auditor()).ok);
+    world.runtime.shutdown().await;
+}
+
+#[tokio::test]
+async fn trust_is_the_auditors_choice() {
+    let world = World::new().await;
+    world.run(WIDE).await;
+    let bundle = world.bundle(None).await;
+    let nobody = verified(&bundle, &Auditor::default());
+    assert!(nobody.ok && nobody.claims.iter().all(|claim| claim.class != Class::Attested), "{nobody:#?}");
+    let impostor = SigningKey::from_secret("log.example/node", &[8; 32]).unwrap();
+    let another = SigningKey::from_secret("log.example/other", &[7; 32]).unwrap();
+    for key in [impostor, another] {
+        let report = verified(&bundle, &Auditor { keys: vec![key.public()], ..Auditor::default() });
+        assert!(!report.ok && report.failures[0].reason.contains("signed by none of the keys"), "{report:#?}");
+    }
+    world.runtime.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_no_bundle_is_unreadable() {
+    for bytes in [&b""[..], b"hello", &[0x3a, 0xa2]] {
+        let read = loom_verify::verify(&bytes.to_vec().into(), &Auditor::default(), &*sandbox());
+        assert!(matches!(read, Err(Unreadable::Bundle(_))), "{read:?}");
+    }
+}
