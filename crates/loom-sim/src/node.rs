@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use loom_evidence::SigningKey;
 use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry, Sandbox};
 use loom_runtime::{Assembly, BlockingWork, Clock as _, Handle, Host, Outside, Settings};
 use loom_types::{Cid, Codec, Namespace};
@@ -114,6 +115,7 @@ impl Lives {
             salts: Arc::new(salts),
             blocking: BlockingWork::InPlace,
             outside: Outside::none(),
+            log_key: Some(SigningKey::from_secret("simulated", &[1; 32]).expect("a good name")),
         }
     }
 

@@ -35,10 +35,12 @@ pub(crate) struct World {
     pub(crate) key: SigningKey,
 }
 
+type Compiled = Result<Arc<dyn Module>, Failure>;
+
 /// One engine for all tests of the process, which compiles each module once: that is what takes time.
 pub(crate) struct CompilesOnce {
     engine: WasmtimeSandbox,
-    compiled: Mutex<HashMap<Cid, Result<Arc<dyn Module>, Failure>>>,
+    compiled: Mutex<HashMap<Cid, Compiled>>,
 }
 
 impl Sandbox for CompilesOnce {
@@ -50,7 +52,7 @@ impl Sandbox for CompilesOnce {
         self.engine.check_limits(limits)
     }
 
-    fn compile(&self, cid: Cid, bytes: &[u8]) -> Result<Result<Arc<dyn Module>, Failure>, HostFault> {
+    fn compile(&self, cid: Cid, bytes: &[u8]) -> Result<Compiled, HostFault> {
         let mut compiled = self.compiled.lock().unwrap();
         if let Some(known) = compiled.get(&cid) {
             return Ok(known.clone());
