@@ -117,6 +117,12 @@ impl Manifest {
         if !wire.material.is_sorted_by(|a, b| a.to_bytes() < b.to_bytes()) {
             return Err(malformed("the material is not in order".to_owned()));
         }
+        if wire.checkpoint.is_none() && wire.histories.iter().any(|history| history.inclusion.is_some()) {
+            return Err(malformed("a place in a log without its checkpoint".to_owned()));
+        }
+        if wire.histories.iter().flat_map(|history| &history.entries).any(|cid| cid.codec() != Codec::DagCbor) {
+            return Err(malformed("an entry that is a blob".to_owned()));
+        }
         let mut actors = BTreeSet::new();
         let history = |history: WireHistory| {
             let actor: ActorAddress =

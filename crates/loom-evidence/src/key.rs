@@ -49,7 +49,8 @@ impl PublicKey {
 
     /// The raw Ed25519 key.
     pub fn to_bytes(&self) -> [u8; 32] {
-        let encoded = self.text.rsplit('+').next().unwrap_or_default();
+        // Base64 has a '+' of its own.
+        let encoded = self.text.splitn(3, '+').nth(2).unwrap_or_default();
         let bytes = BASE64.decode(encoded.as_bytes()).unwrap_or_default();
         bytes.get(1..).and_then(|key| key.try_into().ok()).expect("parsing checked the form")
     }
@@ -134,7 +135,7 @@ impl FromStr for SigningKey {
 
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
         let signer = StandardSigner::new(text).map_err(|_| InvalidKey::Signing)?;
-        let encoded = text.rsplit('+').next().unwrap_or_default();
+        let encoded = text.splitn(5, '+').nth(4).unwrap_or_default();
         let bytes = BASE64.decode(encoded.as_bytes()).map_err(|_| InvalidKey::Signing)?;
         let secret = bytes.get(1..).and_then(|key| key.try_into().ok()).ok_or(InvalidKey::Signing)?;
         Ok(Self { signer, key: ed25519_dalek::SigningKey::from_bytes(secret) })
@@ -150,6 +151,17 @@ impl fmt::Debug for SigningKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Base64 has the sign that stands between the parts.
+    #[test]
+    fn keys_with_a_plus_in_them_are_read() {
+        for secret in 0..=255 {
+            let key = SigningKey::from_secret("log.example/node", &[secret; 32]).unwrap();
+            let again: SigningKey = key.to_secret_text().parse().unwrap();
+            assert_eq!(again.public().to_bytes(), key.public().to_bytes());
+            assert!(key.public().to_string().parse::<PublicKey>().is_ok());
+        }
+    }
 
     #[test]
     fn keys_are_read_as_they_are_written() {

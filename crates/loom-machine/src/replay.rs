@@ -107,10 +107,10 @@ pub struct Agreed {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Impossible {
     /// A value is gone.
-    #[error("a payload of entry {0} was erased")]
+    #[error("a payload of entry {0} was erased or left out")]
     Erased(SequenceNumber),
     /// The state before the turn was written further back than is looked.
-    #[error("the state before the turn was erased, or was written further back than is looked")]
+    #[error("the state before the turn was erased or left out, or was written further back than is looked")]
     StateUnknown,
     /// It failed by a limit or a trap, under another engine.
     #[error("the turn failed under engine {recorded}, which this node does not run; its end cannot be compared")]
@@ -266,16 +266,19 @@ impl<'a> Replay<'a> {
             Basis::Known(known) => (Some(known.clone()), RestsOn::Computed),
             Basis::Activity { name, input } => (Some(run(name, input)?), RestsOn::Activity(name.clone())),
         };
+        let is_activity = matches!(basis, Basis::Activity { .. });
+        // Another engine tells a trap in other words, and a limit means something else there.
         let same_engine = self.turn.opening().engine == self.candidate.engine;
         let seq = SequenceNumber(self.recorded.first_seq().0 + u64::from(*entry));
         let met = |rests_on| Met { n: *n, op: (*op).to_owned(), seq, rests_on };
         Ok(match (computed, recorded) {
             (None, _) => met(rests_on),
             (Some(Ok(computed)), Ok(recorded)) if computed == recorded => met(rests_on),
-            (Some(Err(computed)), Err(recorded)) if computed.kind == recorded.kind => {
-                // Another engine tells a trap in other words, and a limit means something else there.
-                let is_told = same_engine || !OF_THE_ENGINE.contains(&computed.kind.as_str());
-                met(if is_told { rests_on } else { RestsOn::Claim })
+            // How a refusal is worded is the host's business.
+            (Some(Err(computed)), Err(recorded))
+                if computed == recorded || !is_activity && computed.kind == recorded.kind =>
+            {
+                met(rests_on)
             }
             (Some(_), Err(recorded)) if !same_engine && OF_THE_ENGINE.contains(&recorded.kind.as_str()) => {
                 met(RestsOn::Claim)

@@ -62,6 +62,8 @@ pub struct Turn {
     entries: u32,
     /// The module that `turn-started` names; a reset may have pinned the turn to another.
     began_with: Cid,
+    /// A reset pinned the turn to another deployment.
+    is_repinned: bool,
     /// Messages taken by steps that a reset left behind.
     left_behind: Vec<(Message, Payload)>,
 }
@@ -90,6 +92,7 @@ impl Turn {
         let text = state.as_ref().and_then(Payload::text).map(str::to_owned);
         Self {
             began_with: opening.module,
+            is_repinned: false,
             opening,
             state: StateBuffer::new(text),
             state_before: state,

@@ -1,7 +1,7 @@
 //! Whether entries make a journal: linked, in order, and of a shape that the runtime writes.
 
 use loom_evidence::History;
-use loom_types::{Entry, EntryBody, TurnNumber};
+use loom_types::{Cid, Entry, EntryBody, TurnNumber, TurnResult};
 
 use crate::Report;
 
@@ -33,12 +33,22 @@ fn order(entries: &[Entry], report: &mut Report) {
     // A stretch from the middle begins where a turn has ended.
     let mut newest = entries.first().map_or(TurnNumber(0), |first| first.turn);
     let mut open: Option<TurnNumber> = None;
+    // What the state was when the newest turn began, as far as the stretch tells.
+    let mut state: Option<Option<Cid>> = entries.first().filter(|first| first.seq.0 == 0).map(|_| None);
+    let mut restarts: Option<Cid> = None;
     for (place, entry) in entries.iter().enumerate() {
         if place == 0 && entry.seq.0 > 0 {
             match entry.body {
-                EntryBody::TurnEnded { .. } | EntryBody::Control { state: Some(_), .. } => continue,
+                EntryBody::TurnEnded { state: named, .. } => state = Some(named),
+                EntryBody::Control { state: Some(named), .. } => state = Some(Some(named)),
                 _ => return report.contradiction(Some(entry), "the stretch begins where no state is named"),
             }
+            continue;
+        }
+        if let Some(message) = restarts.take()
+            && !matches!(entry.body, EntryBody::TurnStarted { message: handled, .. } if handled == message)
+        {
+            return report.contradiction(Some(entry), "the turn before went on as another, which is not this one");
         }
         let belongs = open.unwrap_or(TurnNumber(0));
         let problem = match &entry.body {
@@ -49,14 +59,25 @@ fn order(entries: &[Entry], report: &mut Report) {
                 (newest, open) = (entry.turn, Some(entry.turn));
                 (!is_next).then_some("a turn is left out")
             }
-            EntryBody::Control { .. } => {
+            EntryBody::Control { what, state: set, .. } => {
+                match set {
+                    Some(set) => state = Some(Some(*set)),
+                    None if what == "purge" => state = Some(None),
+                    None => {}
+                }
                 (entry.turn != belongs).then_some("a control stands in another turn than it says")
             }
             _ if open.is_none() => Some("the entry belongs to no turn"),
             _ if entry.turn != belongs => Some("the entry belongs to another turn"),
-            EntryBody::TurnEnded { .. } => {
+            EntryBody::TurnEnded { result, state: after, .. } => {
                 open = None;
-                None
+                if let TurnResult::Restarted(message) = result {
+                    restarts = Some(*message);
+                }
+                let is_kept = state.is_none_or(|before| before == *after);
+                state = Some(*after);
+                let has_failed = matches!(result, TurnResult::Failure(_));
+                (has_failed && !is_kept).then_some("a turn that failed changed the state")
             }
             _ => None,
         };

@@ -126,7 +126,14 @@ fn lines(report: &Report) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, class)| format!("{count} {class}"))
         .collect::<Vec<_>>();
-    let verdict = if report.ok { "all checks hold" } else { "REJECTED" };
+    let missing = report.turns.all - report.turns.re_executed;
+    let verdict = match (report.ok, missing) {
+        (false, _) => "REJECTED".to_owned(),
+        (true, 0) => "all checks hold".to_owned(),
+        (true, _) => {
+            format!("nothing contradicts it, but {missing} of {} turns did not come out again", report.turns.all)
+        }
+    };
     let _ = writeln!(
         text,
         "\n{verdict}: {}",

@@ -128,15 +128,20 @@ impl Verified<'_> {
         let first = &self.turn.entries[0];
         let EntryBody::TurnStarted { message, deployment, module, .. } = &first.body else { return };
         self.message(first, *message);
+        self.report.turns.all += 1;
         let pinned = self.turn.deployment().unwrap_or(*deployment);
-        let replayed = match self.prepared(first, pinned, *deployment, *module) {
-            Ok(Some((deployment, candidate))) => self.replayed(deployment, &candidate),
+        let mut module = *module;
+        let replayed = match self.prepared(first, pinned, *deployment, module) {
+            Ok(Some((deployment, candidate))) => {
+                module = candidate.cid;
+                self.replayed(deployment, &candidate)
+            }
             // A contradiction, which stands in the report.
             Ok(None) => return,
             Err(impossible) => Replayed::Impossible(impossible),
         };
         match replayed {
-            Replayed::Agreed(agreed) => self.agreed(&agreed),
+            Replayed::Agreed(agreed) => self.agreed(&agreed, module),
             Replayed::Diverged(difference) => self.report.difference(&difference),
             Replayed::Impossible(Impossible::Corrupt(error)) => {
                 self.report.contradiction(Some(first), error.to_string())
@@ -200,7 +205,7 @@ impl Verified<'_> {
         replay(self.turn, deployment.clone(), candidate, &surroundings)
     }
 
-    fn agreed(&mut self, agreed: &Agreed) {
+    fn agreed(&mut self, agreed: &Agreed, module: Cid) {
         let (last, class) = (self.turn.entries.last(), if self.is_anchored { Class::Attested } else { Class::Claimed });
         match last.map(|last| &last.body) {
             Some(EntryBody::TurnEnded { result, .. }) if agreed.to_the_end => {
@@ -209,7 +214,8 @@ impl Verified<'_> {
                     TurnResult::Failure(_) => "failure and state come",
                     TurnResult::Restarted(_) => "the next turn's body and the state come",
                 };
-                let detail = format!("{what} out of the module again, with {} units of fuel", agreed.fuel);
+                let detail = format!("{what} out of module {module} again, with {} units of fuel", agreed.fuel);
+                self.report.turns.re_executed += 1;
                 self.claim("", Class::ReExecuted, detail);
             }
             Some(EntryBody::TurnEnded { .. }) => {

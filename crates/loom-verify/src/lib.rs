@@ -26,7 +26,7 @@ use loom_machine::Sandbox;
 
 pub use self::{
     cli::{VerifyArguments, run},
-    report::{Claim, Class, Contradiction, Report},
+    report::{Claim, Class, Contradiction, Report, Turns},
 };
 
 /// What the auditor brings.

@@ -61,6 +61,15 @@ pub struct Contradiction {
     pub actual: Option<String>,
 }
 
+/// How much was run again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Turns {
+    /// Turns in the file.
+    pub all: u64,
+    /// Those whose end came out of their module again.
+    pub re_executed: u64,
+}
+
 /// What a verification found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -70,6 +79,8 @@ pub struct Report {
     pub subject: Option<String>,
     /// The file's name: the CID of its manifest.
     pub bundle: Option<String>,
+    /// How many turns it holds, and how many came out again.
+    pub turns: Turns,
     /// What it says, and what that rests on.
     pub claims: Vec<Claim>,
     /// What cannot be true.
@@ -82,6 +93,7 @@ impl Report {
             ok: false,
             subject: bundle.manifest().histories.first().map(|history| history.actor.to_string()),
             bundle: Some(bundle.cid().to_string()),
+            turns: Turns::default(),
             claims: Vec::new(),
             failures: Vec::new(),
         }
@@ -97,7 +109,14 @@ impl Report {
             BundleError::Container(_) | BundleError::Manifest(_) => None,
         };
         let failure = Contradiction { entry, reason: error.to_string(), expected: None, actual: None };
-        Self { ok: false, subject: None, bundle: None, claims: Vec::new(), failures: vec![failure] }
+        Self {
+            ok: false,
+            subject: None,
+            bundle: None,
+            turns: Turns::default(),
+            claims: Vec::new(),
+            failures: vec![failure],
+        }
     }
 
     pub(crate) fn claim(&mut self, subject: impl fmt::Display, class: Class, detail: impl Into<String>) {

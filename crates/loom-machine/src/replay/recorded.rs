@@ -42,6 +42,7 @@ pub fn turns(entries: &[Entry], payloads: &Arc<HashMap<Cid, Payload>>, newest: O
                 state = after.as_ref().map_or(Ok(None), find);
             }
             EntryBody::Control { state: Some(after), .. } => state = find(after),
+            EntryBody::Control { what, .. } if what == "purge" => state = Ok(None),
             _ => {}
         }
     }

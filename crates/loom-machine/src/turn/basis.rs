@@ -56,7 +56,8 @@ impl Turn {
         self.records.iter().zip(0u32..).filter(|(record, _)| !record.is_discarded).filter_map(|(record, n)| {
             let ((_, outcome), work) = (record.completion.as_ref()?, record.work.as_ref()?);
             let basis = match work {
-                _ if is_cancelled(outcome) => Basis::Host,
+                // A control ended the wait.
+                _ if has_failed_as(outcome, &["cancelled"]) => Basis::Host,
                 Work::Activity { name, input, .. } if self.is_pure(name) => {
                     Basis::Activity { name: name.clone(), input: input.clone() }
                 }
@@ -67,8 +68,10 @@ impl Turn {
         })
     }
 
+    /// Whether an activity's outcome can be computed again. After a reset to another deployment nobody can tell which
+    /// one an outcome that was kept came from.
     fn is_pure(&self, activity: &str) -> bool {
-        self.opening.deployment.activities.get(activity).is_some_and(|spec| !spec.is_effectful())
+        !self.is_repinned && self.opening.deployment.activities.get(activity).is_some_and(|spec| !spec.is_effectful())
     }
 
     fn basis(&self, request: Request, text: &str, outcome: &Outcome) -> Basis {
@@ -77,9 +80,6 @@ impl Turn {
             return Basis::Known(Err(failure));
         }
         let seed = self.opening.seed.value();
-        if is_refused(outcome) {
-            return Basis::Host;
-        }
         match &request {
             Request::Random { bytes } => {
                 let bytes = random::bytes(seed, n, *bytes as usize);
@@ -87,19 +87,26 @@ impl Turn {
             }
             Request::Uuid => Basis::Known(Ok(format!("\"{}\"", random::uuid(seed, n)))),
             Request::Activity { name, input, start, .. } => match self.opening.deployment.activities.get(name) {
+                None if self.is_repinned => Basis::Host,
                 None => Basis::Known(Err(Failure::new("unknown-activity", unknown_activity(&self.opening, name)))),
+                Some(_) if self.is_repinned => Basis::Host,
                 Some(spec) if !start && !spec.is_effectful() => {
                     Basis::Activity { name: name.clone(), input: input.get().to_owned() }
                 }
-                Some(_) => started(),
+                Some(_) => started(outcome),
             },
             Request::BlobPut { bytes } => Basis::Known(Ok(format!("\"{}\"", Cid::of(Codec::Raw, bytes)))),
+            Request::Send { .. } | Request::Spawn { .. } | Request::PromiseCreate { .. } if is_refused(outcome) => {
+                Basis::Host
+            }
             Request::Send { .. } | Request::Spawn { .. } => {
                 let Ok(Some(sending)) = self.sending(&request, n) else { return Basis::Host };
                 Basis::Known(Ok(sending.answer(n)))
             }
             Request::Reply { handle, body } => match self.received(*handle) {
                 None => Basis::Known(Err(unknown_handle(*handle))),
+                // Whether another step answered first depends on what a reset left behind.
+                Some(_) if has_failed_as(outcome, &["answered"]) => Basis::Host,
                 Some(_) => Basis::Known(Ok(body.get().to_owned())),
             },
             Request::PromiseCreate { .. } => {
@@ -108,30 +115,29 @@ impl Turn {
             }
             // Its time, by the node's clock; or that a blob was not there, or is no text.
             Request::Now | Request::BlobGet { .. } => Basis::Host,
-            _ => started(),
+            _ => started(outcome),
         }
     }
 }
 
 /// What begins and ends later has an outcome at once only if it was refused.
-fn started() -> Basis {
-    Basis::Known(Err(Failure::new(REFUSALS[0], "")))
+fn started(outcome: &Outcome) -> Basis {
+    if is_refused(outcome) { Basis::Host } else { Basis::Known(Err(Failure::new(REFUSALS[0], ""))) }
 }
 
-/// Refusals that depend on how much was outstanding, on what else was deployed, or on who answered first.
-const REFUSALS: [&str; 3] = ["too-many-outstanding", "unknown-actor-type", "answered"];
+/// Refusals that depend on how much was outstanding, or on what else was deployed.
+const REFUSALS: [&str; 2] = ["too-many-outstanding", "unknown-actor-type"];
 
 fn is_refused(outcome: &Outcome) -> bool {
-    matches!(outcome.to_result(), Err(failure) if REFUSALS.contains(&failure.kind.as_str()))
+    has_failed_as(outcome, &REFUSALS)
+}
+
+fn has_failed_as(outcome: &Outcome, kinds: &[&str]) -> bool {
+    matches!(outcome.to_result(), Err(failure) if kinds.contains(&failure.kind.as_str()))
 }
 
 /// The token is the host's choice; all around it is not.
 fn promise_token(created: &Payload) -> Option<String> {
     let created: serde_json::Value = serde_json::from_slice(created.value()).ok()?;
     Some(created.get("token")?.as_str()?.to_owned())
-}
-
-/// Controls end what a turn waits for.
-fn is_cancelled(outcome: &Outcome) -> bool {
-    matches!(outcome.to_result(), Err(failure) if failure.kind == "cancelled")
 }

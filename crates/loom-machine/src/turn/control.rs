@@ -190,6 +190,7 @@ impl Turn {
         self.opening.module = spec.module;
         self.opening.deployment_cid = cid;
         self.opening.deployment = deployment;
+        self.is_repinned = true;
         Ok(())
     }
 

@@ -2,7 +2,9 @@
 //! its guests did must come out again all the same.
 
 use loom_evidence::{Bundle, Checkpoint, Inclusion, Leaf, LogEvidence};
-use loom_types::Entry;
+use loom_machine::Failure;
+use loom_runtime::OsSalts;
+use loom_types::{Entry, EntryBody, Payload, TurnResult};
 
 use crate::{
     mutations::{all_changes, blocks, is_weaker, relinked, strength},
@@ -18,6 +20,20 @@ const WORDS: [&str; 5] = [
     "/body/turn-started/engine ",
 ];
 
+/// The bundle with another entry in this place, every later one linked anew, and a log with this one leaf, signed with
+/// the node's real key.
+fn forged(world: &World, bundle: &Bundle, place: usize, entry: Entry, more: &[Payload]) -> Option<Bundle> {
+    let (mut manifest, mut blocks) = relinked(bundle, &blocks(bundle), place, entry);
+    blocks.extend(more.iter().map(|payload| (payload.cid(), payload.block().clone())));
+    let history = &mut manifest.histories[0];
+    let last = bundle.entries()[0].last().unwrap();
+    let leaf = Leaf::of(world.key.name(), &history.actor, last.seq, *history.entries.last().unwrap());
+    history.inclusion = Some(Inclusion { index: 0, proof: Vec::new() });
+    let checkpoint = Checkpoint { origin: world.key.name().to_owned(), size: 1, root: leaf.hash() };
+    manifest.log = Some(LogEvidence { checkpoint: checkpoint.sign(&world.key).text().to_owned() });
+    Bundle::assemble(manifest, blocks).ok()
+}
+
 #[tokio::test]
 async fn what_guests_did_cannot_be_rewritten_even_with_the_key() {
     let world = World::new().await;
@@ -31,15 +47,7 @@ async fn what_guests_did_cannot_be_rewritten_even_with_the_key() {
         for (path, changed) in all_changes(&original[cid]) {
             let Ok(entry) = Entry::decode(&changed) else { continue };
             tried += 1;
-            let (mut manifest, blocks) = relinked(&bundle, &original, place, entry);
-            // A log with this one leaf, signed with the real key.
-            let history = &mut manifest.histories[0];
-            let last = bundle.entries()[0].last().unwrap();
-            let leaf = Leaf::of(world.key.name(), &history.actor, last.seq, *history.entries.last().unwrap());
-            history.inclusion = Some(Inclusion { index: 0, proof: Vec::new() });
-            let checkpoint = Checkpoint { origin: world.key.name().to_owned(), size: 1, root: leaf.hash() };
-            manifest.log = Some(LogEvidence { checkpoint: checkpoint.sign(&world.key).text().to_owned() });
-            let Ok(forged) = Bundle::assemble(manifest, blocks) else { continue };
+            let Some(forged) = forged(&world, &bundle, place, entry, &[]) else { continue };
             let report = verified(&forged, &world.auditor());
             let is_word = WORDS.iter().any(|word| path.starts_with(word));
             assert!(
@@ -49,5 +57,30 @@ async fn what_guests_did_cannot_be_rewritten_even_with_the_key() {
         }
     }
     assert!(tried > 150, "{tried}");
+    world.runtime.shutdown().await;
+}
+
+/// A node may end a turn, and then nothing of its end comes out of the guest. But it cannot end it with a state.
+#[tokio::test]
+async fn a_turn_that_the_node_ended_leaves_the_state_as_it_was() {
+    let world = World::new().await;
+    world.run(r#"{"do":[{"op":"state.set","value":{"debt":9}},{"reply":1}]}"#).await;
+    world.run(r#"{"do":[{"op":"state.get"},{"reply":{"$ref":0}}]}"#).await;
+    let bundle = world.bundle(None).await;
+    let mut salts = OsSalts::default();
+    let failure = Payload::json(&Failure::new("turn-failed", "because I say so").to_json(), &mut salts);
+    let state = Payload::json(r#"{"debt":0}"#, &mut salts);
+    let place = bundle.entries()[0].len() - 1;
+    let mut last = bundle.entries()[0][place].clone();
+    let EntryBody::TurnEnded { state: kept, .. } = last.body else { panic!("a turn ends") };
+    let end = |state| EntryBody::TurnEnded { result: TurnResult::Failure(failure.cid()), state, fuel: 0 };
+    last.body = end(kept);
+    let ended = forged(&world, &bundle, place, last.clone(), std::slice::from_ref(&failure)).unwrap();
+    let report = verified(&ended, &world.auditor());
+    assert!(report.ok && report.turns.re_executed == 1, "{report:#?}");
+    last.body = end(Some(state.cid()));
+    let rewritten = forged(&world, &bundle, place, last, &[failure, state]).unwrap();
+    let report = verified(&rewritten, &world.auditor());
+    assert!(!report.ok && report.failures[0].reason.contains("changed the state"), "{report:#?}");
     world.runtime.shutdown().await;
 }
