@@ -1,5 +1,6 @@
 //! Demonstrations: real workloads on an embedded node.
 
+mod evidence;
 mod loan_review;
 mod report;
 

@@ -300,6 +300,11 @@ impl Bundle {
         &self.material
     }
 
+    /// All blocks but the manifest's, for making another bundle of them.
+    pub fn parts(&self) -> BTreeMap<Cid, Bytes> {
+        self.blocks[1..].iter().cloned().collect()
+    }
+
     /// How many blocks the file has.
     pub fn blocks(&self) -> usize {
         self.blocks.len()

@@ -15,7 +15,10 @@ use loom_runtime::{Handle, SendError, SendOptions, Settled};
 use loom_types::{ActorAddress, Namespace};
 use serde::Deserialize;
 
-use super::report::{Decided, Lender, Report, Verdict};
+use super::{
+    evidence,
+    report::{Decided, Lender, Report, Verdict},
+};
 use crate::{
     CliError, Node, NodeSettings, arguments,
     manifest::{FILE, Unresolved},
@@ -93,6 +96,8 @@ async fn review(handle: &Handle, arguments: &arguments::LoanReview, data: &Path)
     report.seconds = start.elapsed().as_secs_f64();
     report.portfolio_agrees = check_portfolios(handle, &report).await?;
     report.node = Some(handle.metrics().clone());
+    let (approved, denied) = report.examples();
+    report.evidence = evidence::show(handle, data, approved, denied).await?;
     Ok(report)
 }
 

@@ -9,6 +9,7 @@ use std::{
 use loom_runtime::Metrics;
 use serde_json::json;
 
+use super::evidence::{self, Shown};
 use crate::output::grouped;
 
 /// What the program did with an application.
@@ -88,6 +89,7 @@ pub(super) struct Report {
     pub(super) seconds: f64,
     pub(super) portfolio_agrees: bool,
     pub(super) node: Option<Metrics>,
+    pub(super) evidence: Vec<Shown>,
 }
 
 impl Report {
@@ -116,6 +118,7 @@ impl Report {
             seconds: 0.0,
             portfolio_agrees: false,
             node: None,
+            evidence: Vec::new(),
         }
     }
 
@@ -163,6 +166,11 @@ impl Report {
         self.lenders.iter()
     }
 
+    /// Ids of an approved and of a denied application.
+    pub(super) fn examples(&self) -> (Option<&str>, Option<&str>) {
+        (self.example.as_deref(), self.example_denied.as_deref())
+    }
+
     /// Approved, denied, referred.
     pub(super) fn decisions(&self) -> (u64, u64, u64) {
         (self.approved, self.denied, self.referred)
@@ -204,6 +212,7 @@ impl Report {
             "baseline": ratio(self.lender_approved, self.compared),
             "baseline_all_rows": ratio(self.labelled_approved, self.labelled),
             "portfolio_agrees": self.portfolio_agrees,
+            "evidence": evidence::to_json(&self.evidence),
             "seconds": self.seconds,
             "per_second": self.rows as f64 / self.seconds,
             "node": node,
@@ -241,7 +250,10 @@ impl Report {
         }
         self.write_agreement(out)?;
         self.write_node(out)?;
-        self.write_next(out)
+        // As it was called: what is printed can be pasted.
+        let loom = std::env::args().next().unwrap_or_else(|| "loom".to_owned());
+        evidence::write(out, &self.evidence, &loom, &self.data)?;
+        self.write_next(out, &loom)
     }
 
     fn write_agreement(&self, out: &mut String) -> std::fmt::Result {
@@ -289,10 +301,8 @@ impl Report {
         )
     }
 
-    fn write_next(&self, out: &mut String) -> std::fmt::Result {
+    fn write_next(&self, out: &mut String, loom: &str) -> std::fmt::Result {
         let data = self.data.display();
-        // As it was called: what is printed can be pasted.
-        let loom = std::env::args().next().unwrap_or_else(|| "loom".to_owned());
         writeln!(out, "\nLook closer")?;
         for (what, id) in [("an approval", &self.example), ("a denial", &self.example_denied)] {
             if let Some(id) = id {

@@ -65,6 +65,11 @@ async fn check(arguments: &[&str]) -> Value {
     assert_eq!(number("decided"), number("approved") + number("denied") + number("referred"));
     assert_eq!(number("applications"), number("decided") + number("rejected"));
     assert_eq!(report["portfolio_agrees"], true);
+    let evidence = report["evidence"].as_array().unwrap();
+    let verdicts: Vec<_> = evidence.iter().map(|shown| (shown["what"].as_str().unwrap(), &shown["ok"])).collect();
+    let (holds, rejected) = (Value::Bool(true), Value::Bool(false));
+    assert_eq!(verdicts, [("an approval", &holds), ("a denial", &holds), ("a forgery", &rejected)]);
+    assert_eq!((&evidence[0]["turns"]["re_executed"], &evidence[1]["turns"]["re_executed"]), (&1.into(), &1.into()));
     assert!(report["agreement"].as_f64().unwrap() > report["baseline"].as_f64().unwrap(), "{report}");
 
     let node = Node::start(NodeSettings::new(folder.path())).await.unwrap();

@@ -82,15 +82,6 @@ pub(crate) fn all_changes(block: &[u8]) -> Vec<(String, Bytes)> {
     encoded.filter(|(_, changed): &(String, Bytes)| changed != block).collect()
 }
 
-/// Blocks by name, as the bundle has them.
-pub(crate) fn blocks(bundle: &Bundle) -> BTreeMap<Cid, Bytes> {
-    let entries = bundle.manifest().histories.iter().zip(bundle.entries());
-    let entries = entries.flat_map(|(history, entries)| history.entries.iter().copied().zip(entries));
-    let payloads = bundle.payloads().iter().map(|(cid, payload)| (*cid, payload.block().clone()));
-    let material = bundle.material().iter().map(|(cid, bytes)| (*cid, bytes.clone()));
-    entries.map(|(cid, entry)| (cid, entry.encode().bytes)).chain(payloads).chain(material).collect()
-}
-
 /// What an auditor makes of these parts; nothing if they are no bundle.
 fn judged(manifest: Manifest, blocks: BTreeMap<Cid, Bytes>, auditor: &Auditor) -> Option<Report> {
     let bundle = Bundle::assemble(manifest, blocks).ok()?;
@@ -123,7 +114,7 @@ async fn world() -> (World, Bundle) {
 #[tokio::test]
 async fn no_entry_can_be_changed() {
     let (world, bundle) = world().await;
-    let (auditor, original) = (world.auditor(), blocks(&bundle));
+    let (auditor, original) = (world.auditor(), bundle.parts());
     let mut tried = 0;
     for (place, cid) in bundle.manifest().histories[0].entries.iter().enumerate() {
         for (path, changed) in all_changes(&original[cid]) {
@@ -149,7 +140,7 @@ async fn no_entry_can_be_changed() {
 #[tokio::test]
 async fn no_change_of_the_manifest_makes_a_bundle_say_as_much() {
     let (world, bundle) = world().await;
-    let (auditor, original) = (world.auditor(), blocks(&bundle));
+    let (auditor, original) = (world.auditor(), bundle.parts());
     let honest = strength(&verified(&bundle, &auditor));
     let mut tried = 0;
     for (path, changed) in all_changes(&bundle.manifest().encode()) {
@@ -170,7 +161,7 @@ async fn a_payload_left_out_makes_a_report_weaker() {
     let honest = verified(&bundle, &auditor);
     let count = |report: &Report, class| report.claims.iter().filter(|claim| claim.class == class).count();
     for cid in bundle.payloads().keys() {
-        let mut left = blocks(&bundle);
+        let mut left = bundle.parts();
         left.remove(cid);
         let report = judged(bundle.manifest().clone(), left, &auditor).expect("still a bundle");
         assert!(report.ok, "{report:#?}");
@@ -184,7 +175,7 @@ async fn a_payload_left_out_makes_a_report_weaker() {
 
 /// The file with other bytes under a block's old name.
 fn raw_file(bundle: &Bundle, cid: Cid, changed: &[u8]) -> Bytes {
-    let (file, old) = (file(bundle), blocks(bundle)[&cid].clone());
+    let (file, old) = (file(bundle), bundle.parts()[&cid].clone());
     let section = |bytes: &[u8]| {
         let mut section = Vec::new();
         let mut length = 36 + bytes.len();

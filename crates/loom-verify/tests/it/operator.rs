@@ -7,7 +7,7 @@ use loom_runtime::OsSalts;
 use loom_types::{Entry, EntryBody, Payload, TurnResult};
 
 use crate::{
-    mutations::{all_changes, blocks, is_weaker, relinked, strength},
+    mutations::{all_changes, is_weaker, relinked, strength},
     world::{WIDE, World, verified},
 };
 
@@ -23,7 +23,7 @@ const WORDS: [&str; 5] = [
 /// The bundle with another entry in this place, every later one linked anew, and a log with this one leaf, signed with
 /// the node's real key.
 fn forged(world: &World, bundle: &Bundle, place: usize, entry: Entry, more: &[Payload]) -> Option<Bundle> {
-    let (mut manifest, mut blocks) = relinked(bundle, &blocks(bundle), place, entry);
+    let (mut manifest, mut blocks) = relinked(bundle, &bundle.parts(), place, entry);
     blocks.extend(more.iter().map(|payload| (payload.cid(), payload.block().clone())));
     let history = &mut manifest.histories[0];
     let last = bundle.entries()[0].last().unwrap();
@@ -40,7 +40,7 @@ async fn what_guests_did_cannot_be_rewritten_even_with_the_key() {
     world.run(WIDE).await;
     world.run(r#"{"do":[{"op":"state.get"},{"reply":{"$ref":0}}]}"#).await;
     let bundle = world.bundle(None).await;
-    let original = blocks(&bundle);
+    let original = bundle.parts();
     let honest = strength(&verified(&bundle, &world.auditor()));
     let mut tried = 0;
     for (place, cid) in bundle.manifest().histories[0].entries.iter().enumerate() {
