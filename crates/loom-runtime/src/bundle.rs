@@ -68,7 +68,6 @@ impl Handle {
         if turn.is_none() && record.next_seq.0 > ENTRIES_MAX {
             return Err(BundleRequestError::TooLarge { entries: record.next_seq.0 });
         }
-        // What the log has a leaf for.
         let (entries, payloads) = load::read_turn(storage, actor, SequenceNumber(0)).await?;
         let (from, to) =
             stretch(&entries, turn).ok_or_else(|| BundleRequestError::UnknownTurn { actor: actor.clone(), turn })?;
