@@ -19,11 +19,11 @@ mod tree;
 
 pub use self::{
     bundle::{Bundle, BundleError, History, Inclusion, LogEvidence, Manifest},
-    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
-    key::{InvalidKey, PublicKey, SigningKey},
+    checkpoint::{Checkpoint, CheckpointError, Cosigned, SignedCheckpoint},
+    key::{InvalidKey, KeyKind, PublicKey, SigningKey},
     leaf::{Leaf, actor_id},
     tree::{
-        Hash, InvalidProof, TILE_HASHES, TreeReader, consistency, included, inclusion, is_consistent, leaf_hash,
-        node_hash, root, tile_path,
+        Frontier, Hash, InvalidFrontier, InvalidProof, TILE_HASHES, TreeReader, consistency, included, inclusion,
+        is_consistent, leaf_hash, node_hash, root, tile_path,
     },
 };

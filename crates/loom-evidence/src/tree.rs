@@ -74,6 +74,62 @@ pub fn is_consistent(proof: &[Hash], size: u64, root: Hash, old_size: u64, old_r
     tlog::check_tree(&proof, size, tlog::Hash(root), old_size, tlog::Hash(old_root)).map_err(|_| InvalidProof)
 }
 
+/// The right edge of a tree: the roots of the complete subtrees that the tree is made of, the largest first. It is all
+/// that it takes to append leaves and to know the root, in 48 hashes at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frontier {
+    size: u64,
+    /// One for each bit that is set in `size`.
+    roots: Vec<Hash>,
+}
+
+/// Bytes that are no frontier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the edge of a tree")]
+pub struct InvalidFrontier;
+
+impl Frontier {
+    /// Adds a leaf, by its hash. A tree has at most [`LOG_SIZE_MAX`] leaves.
+    pub fn append(&mut self, leaf: Hash) {
+        assert!(self.size < LOG_SIZE_MAX, "nobody signs a larger tree");
+        let mut root = leaf;
+        // As in counting: two complete subtrees of one height are one of the next.
+        for _ in 0..self.size.trailing_ones() {
+            root = node_hash(self.roots.pop().expect("one for each bit"), root);
+        }
+        self.roots.push(root);
+        self.size += 1;
+    }
+
+    /// How many leaves the tree has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The tree's root.
+    pub fn root(&self) -> Hash {
+        let above = |right, left: &Hash| node_hash(*left, right);
+        match self.roots.split_last() {
+            Some((last, before)) => before.iter().rev().fold(*last, above),
+            None => tlog::EMPTY_HASH.0,
+        }
+    }
+
+    /// The size (8 bytes, big-endian), then the roots from left to right.
+    pub fn encode(&self) -> Vec<u8> {
+        [&self.size.to_be_bytes()[..], self.roots.as_flattened()].concat()
+    }
+
+    /// Reads [`Frontier::encode`]'s bytes; refuses anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidFrontier> {
+        let (size, roots) = bytes.split_first_chunk().ok_or(InvalidFrontier)?;
+        let size = u64::from_be_bytes(*size);
+        let (roots, rest) = roots.as_chunks();
+        let is_whole = rest.is_empty() && roots.len() == size.count_ones() as usize;
+        if is_whole && size <= LOG_SIZE_MAX { Ok(Self { size, roots: roots.to_vec() }) } else { Err(InvalidFrontier) }
+    }
+}
+
 /// Where C2SP tlog-tiles puts a tile: `tile/LEVEL/INDEX`, with `.p/WIDTH` if it is not full.
 pub fn tile_path(level: u8, index: u64, width: u32) -> String {
     // The crate's paths name the height, which tlog-tiles fixes to 8 and leaves out.
@@ -171,5 +227,51 @@ mod tests {
     fn tiles_stand_where_the_specification_puts_them() {
         assert_eq!(tile_path(0, 1234067, 256), "tile/0/x001/x234/067");
         assert_eq!(tile_path(1, 0, 5), "tile/1/000.p/5");
+    }
+
+    #[test]
+    fn a_frontier_has_the_root_of_its_tree() {
+        let mut frontier = Frontier::default();
+        for size in 0..600 {
+            assert_eq!(frontier.size(), size);
+            if size < 70 || size % 97 == 0 {
+                let Ok(root) = root(size, &Leaves(size));
+                assert_eq!(frontier.root(), root, "{size}");
+            }
+            assert_eq!(Frontier::decode(&frontier.encode()).unwrap(), frontier);
+            frontier.append(leaf_hash(&size.to_be_bytes()));
+        }
+    }
+
+    /// The vector of `docs/formats/log.md`.
+    #[test]
+    fn a_frontier_has_the_root_of_the_format_document() {
+        let hash = |hex: &str| -> Hash { data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap() };
+        let mut frontier = Frontier::default();
+        for leaf in [
+            "6189fb800583ee1cfef68210484ff146e98e69a65ed3def5da31b27656ab6872",
+            "4e4f800f45b18cef7e953d0d4b5528564dba8fe78b845e3e04aad74101503ce2",
+            "0e806f4b26e0d9d433ea414aff62d97e70f1c8820c546f1f47ad751686b40e72",
+        ] {
+            frontier.append(hash(leaf));
+        }
+        assert_eq!(frontier.root(), hash("2282775820442ef0ca390063d0b80fcdf70e7855b3c0a24ae6f07222771cba8e"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_frontier_are_refused() {
+        let mut frontier = Frontier::default();
+        for leaf in 0..5u64 {
+            frontier.append(leaf_hash(&leaf.to_be_bytes()));
+        }
+        let bytes = frontier.encode();
+        let with_size = |size: u64| [&size.to_be_bytes()[..], &bytes[8..]].concat();
+        assert_eq!(Frontier::decode(&with_size(6)).unwrap().size(), 6, "two bits, two roots");
+        let longer = [&bytes[..], &[0; 32]].concat();
+        let too_large = with_size(LOG_SIZE_MAX | 1);
+        for other in [&bytes[..7], &bytes[..8], &bytes[..bytes.len() - 1], &with_size(7), &longer, &too_large] {
+            assert_eq!(Frontier::decode(other), Err(InvalidFrontier));
+        }
+        assert_eq!(Frontier::decode(&[0; 8]).unwrap(), Frontier::default());
     }
 }
