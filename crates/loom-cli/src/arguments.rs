@@ -380,6 +380,16 @@ pub struct Bundle {
     /// One finished turn; all up to the newest without
     #[arg(long, value_name = "N")]
     pub turn: Option<u64>,
+    /// Also the turns of the actors that were called, so that their answers are run again too
+    #[arg(long)]
+    pub closure: bool,
+    /// Leave payloads out: 'inputs' (all messages), SEQ:ROLE (1:message), SEQ, or TYPE/KEY# before these. Repeat, or
+    /// separate with commas
+    #[arg(long, value_name = "PAYLOAD", value_delimiter = ',')]
+    pub redact: Vec<String>,
+    /// Leave out too what would give those away; otherwise such a bundle is refused
+    #[arg(long, requires = "redact")]
+    pub cascade: bool,
     /// File to write; TYPE-KEY.car without
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

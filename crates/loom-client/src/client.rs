@@ -56,6 +56,19 @@ pub struct SendMessage {
     pub until_waiting: bool,
 }
 
+/// Which part of an actor's history a bundle is to have, and what of it.
+#[derive(Clone, Debug, Default)]
+pub struct BundleRequest {
+    /// One finished turn; all up to the newest without.
+    pub turn: Option<u64>,
+    /// Also the turns of the actors that were called.
+    pub closure: bool,
+    /// Payloads to leave out: `inputs`, `SEQ:ROLE`, `SEQ`, or `type/key#` before these.
+    pub redact: Vec<String>,
+    /// Leave out too what would give those away.
+    pub cascade: bool,
+}
+
 /// What came back.
 #[derive(Clone, Debug)]
 pub enum Answered {
@@ -285,11 +298,16 @@ impl Client {
         Ok(bytes.to_vec())
     }
 
-    /// An actor's history as a bundle: of one finished turn, or all up to the newest.
-    pub async fn bundle(&self, actor: &str, turn: Option<u64>) -> Result<Vec<u8>, ClientError> {
+    /// An actor's history as a bundle.
+    pub async fn bundle(&self, actor: &str, asked: &BundleRequest) -> Result<Vec<u8>, ClientError> {
         let request = self.request(Method::GET, &format!("/v1/actors/{actor}/bundle"));
-        let turn: Vec<_> = turn.map(|turn| ("turn", turn)).into_iter().collect();
-        let response = self.answer(request.timeout(DEPLOY_PATIENCE).query(&turn)).await?;
+        let BundleRequest { turn, closure, redact, cascade } = asked;
+        let turn = turn.map(|turn| ("turn", turn.to_string()));
+        let redact = (!redact.is_empty()).then(|| ("redact", redact.join(",")));
+        let flags = [("closure", *closure), ("cascade", *cascade)].into_iter().filter(|(_, is_set)| *is_set);
+        let flags = flags.map(|(name, _)| (name, "true".to_owned()));
+        let query: Vec<_> = turn.into_iter().chain(redact).chain(flags).collect();
+        let response = self.answer(request.timeout(DEPLOY_PATIENCE).query(&query)).await?;
         let bytes = response.bytes().await.map_err(|error| ClientError::Unexpected(error.to_string()))?;
         Ok(bytes.to_vec())
     }

@@ -20,7 +20,7 @@ mod types;
 
 #[cfg(feature = "http")]
 pub use self::{
-    client::{Answered, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring},
+    client::{Answered, BundleRequest, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring},
     events::Events,
 };
 pub use self::{controls::*, deployments::*, schedules::*, secret::Secret, tokens::*, types::*};

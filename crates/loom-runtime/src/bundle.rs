@@ -1,15 +1,33 @@
-//! Gathering what an auditor needs: a stretch of an actor's journal, what its turns were run with, and the proof that
-//! it stands in the node's log.
+//! Gathering what an auditor needs: stretches of journals, what their turns were run with, and the proof that they stand
+//! in the node's log. Then leaving out what nobody else is to read.
+
+mod reading;
+mod redact;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use loom_evidence::{Bundle, BundleError, History, Inclusion, LogEvidence, Manifest};
-use loom_machine::{Deployment, HostFault};
+use loom_evidence::{Bundle, BundleError, History, Inclusion, LogEvidence, Manifest, limits::HISTORIES_MAX};
+use loom_machine::{Deployment, HostFault, Message};
 use loom_storage::{BlobError, StoreError};
-use loom_types::{ActorAddress, Cid, Entry, EntryBody, SequenceNumber, TurnNumber};
+use loom_types::{ActorAddress, Cid, Entry, EntryBody, TurnNumber};
 
-use crate::{Handle, LogError, load};
+use self::reading::{Stretch, Wanted};
+pub use self::redact::{Redaction, RedactionError, redact};
+use crate::{Handle, LogError};
+
+/// What a bundle is to have in it.
+#[derive(Clone, Debug, Default)]
+pub struct BundleOptions {
+    /// One finished turn; all up to the newest without.
+    pub turn: Option<TurnNumber>,
+    /// Also the turns of the actors that were called, of those that these called, and so on.
+    pub closure: bool,
+    /// What is to be left out.
+    pub redact: Vec<Redaction>,
+    /// Also what would give away what is left out; otherwise such a bundle is refused.
+    pub cascade: bool,
+}
 
 /// Why there is no bundle.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +50,17 @@ pub enum BundleRequestError {
         limit: usize,
     },
     /// Too much for one file.
-    #[error("the history has {entries} entries, at most {ENTRIES_MAX} go into a bundle; ask for one turn")]
+    #[error("the history has {entries} entries or more, at most {ENTRIES_MAX} go into a bundle; ask for one turn")]
     TooLarge {
         /// How many there are.
         entries: u64,
     },
+    /// Too many actors for one file.
+    #[error("the turns lead to more than {HISTORIES_MAX} actors; ask for a bundle without closure")]
+    TooWide,
+    /// Something would be given away, or cannot be left out.
+    #[error(transparent)]
+    Redaction(#[from] RedactionError),
     /// Something that has to be in it cannot be read.
     #[error("cannot gather what belongs into the bundle")]
     Blob(#[from] BlobError),
@@ -54,59 +78,124 @@ pub enum BundleRequestError {
     Damaged(#[from] BundleError),
 }
 
-/// Most entries of a bundle that is not about one turn.
+/// Most entries of a bundle.
 const ENTRIES_MAX: u64 = 200_000;
 
 impl Handle {
     /// Gathers an actor's history up to its newest finished turn, or that of one turn, into a bundle.
-    pub async fn bundle(&self, actor: &ActorAddress, turn: Option<TurnNumber>) -> Result<Bundle, BundleRequestError> {
+    pub async fn bundle(&self, actor: &ActorAddress, options: &BundleOptions) -> Result<Bundle, BundleRequestError> {
         let limit = self.inner.queries_max;
         let _place = self.inner.queries.try_acquire().map_err(|_| BundleRequestError::Busy { limit })?;
         let storage = &self.inner.storage;
         let record = storage.journal.load(actor).await?;
         let record = record.ok_or_else(|| BundleRequestError::UnknownActor(actor.clone()))?;
-        if turn.is_none() && record.next_seq.0 > ENTRIES_MAX {
+        if options.turn.is_none() && record.next_seq.0 > ENTRIES_MAX {
             return Err(BundleRequestError::TooLarge { entries: record.next_seq.0 });
         }
-        let (entries, payloads) = load::read_turn(storage, actor, SequenceNumber(0)).await?;
-        let (from, to) =
-            stretch(&entries, turn).ok_or_else(|| BundleRequestError::UnknownTurn { actor: actor.clone(), turn })?;
-        let (log, inclusion) = self.proof(actor, entries[to].seq).await?;
-        let entries = &entries[from..=to];
-
-        let mut blocks: BTreeMap<Cid, Bytes> = BTreeMap::new();
-        let mut names = Vec::new();
-        for entry in entries {
-            let encoded = entry.encode();
-            names.push(encoded.cid);
-            blocks.insert(encoded.cid, encoded.bytes);
+        let wanted =
+            Wanted { all: options.turn.is_none(), turns: options.turn.into_iter().collect(), ..Wanted::default() };
+        let first = self.stretch(actor, wanted.clone(), 0).await?;
+        let first =
+            first.ok_or_else(|| BundleRequestError::UnknownTurn { actor: actor.clone(), turn: options.turn })?;
+        let stretches = if options.closure { self.closure(first, wanted).await? } else { vec![first] };
+        let bundle = self.put_together(&stretches).await?;
+        if options.redact.is_empty() {
+            return Ok(bundle);
         }
-        let kept = payloads.values().filter(|payload| payload.marker().is_none());
-        blocks.extend(kept.map(|payload| (payload.cid(), payload.block().clone())));
-        let mut material = BTreeSet::new();
-        for cid in self.material(entries, &payloads).await? {
-            blocks.insert(cid, storage.blobs.get(cid).await?);
-            material.insert(cid.to_bytes());
-        }
-        let material = material.iter().map(|bytes| Cid::from_bytes(bytes).expect("was one")).collect();
-        let history = History { actor: actor.clone(), entries: names, inclusion };
-        Ok(Bundle::assemble(Manifest { histories: vec![history], log, material }, blocks)?)
+        // Looking for what gives a value away takes its time.
+        let (redactions, cascade) = (options.redact.clone(), options.cascade);
+        let redacted = tokio::task::spawn_blocking(move || redact(bundle, &redactions, cascade));
+        Ok(redacted.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
     }
 
-    /// Where the entry stands in the log. A node without a key has no log.
-    async fn proof(
+    /// `taken`: how many entries are in the bundle already.
+    async fn stretch(
         &self,
         actor: &ActorAddress,
-        seq: SequenceNumber,
-    ) -> Result<(Option<LogEvidence>, Option<Inclusion>), BundleRequestError> {
-        let Some(log) = &self.inner.log else { return Ok((None, None)) };
-        let leaf = self.inner.storage.log.leaf_of(actor, seq).await?.filter(|record| record.leaf.seq == seq);
-        let Some(leaf) = leaf else { return Ok((None, None)) };
-        let proved = log.prove(leaf.index).await?;
-        let inclusion = Inclusion { index: leaf.index, proof: proved.proof };
-        Ok((Some(LogEvidence { checkpoint: proved.checkpoint }), Some(inclusion)))
+        wanted: Wanted,
+        taken: usize,
+    ) -> Result<Option<Stretch>, BundleRequestError> {
+        let most = (ENTRIES_MAX as usize).saturating_sub(taken);
+        let read = reading::read(&self.inner.storage, actor, wanted, most).await?;
+        read.map_err(|more| BundleRequestError::TooLarge { entries: (taken + more) as u64 })
     }
 
+    /// The stretch, and those of all actors whose answers it rests on.
+    async fn closure(&self, first: Stretch, wanted: Wanted) -> Result<Vec<Stretch>, BundleRequestError> {
+        let subject = first.actor.clone();
+        let mut wanted: BTreeMap<ActorAddress, Wanted> = [(subject.clone(), wanted)].into();
+        let mut found: BTreeMap<ActorAddress, Stretch> = BTreeMap::new();
+        let mut changed: BTreeMap<ActorAddress, Option<Stretch>> = [(subject.clone(), Some(first))].into();
+        while let Some((actor, stretch)) = changed.pop_first() {
+            let taken = found.values().filter(|other| other.actor != actor).map(|other| other.entries.len()).sum();
+            let stretch = match stretch {
+                Some(stretch) => Some(stretch),
+                None => self.stretch(&actor, wanted[&actor].clone(), taken).await?,
+            };
+            // An actor that never took the message has no part in this.
+            let Some(stretch) = stretch else { continue };
+            for (to, message) in calls(&stretch) {
+                let of = wanted.entry(to.clone()).or_default();
+                if !of.all && of.messages.insert(message) {
+                    changed.entry(to).or_default();
+                }
+            }
+            if wanted.len() > HISTORIES_MAX {
+                return Err(BundleRequestError::TooWide);
+            }
+            found.insert(actor, stretch);
+        }
+        let first = found.remove(&subject).expect("it was the first");
+        Ok([first].into_iter().chain(found.into_values()).collect())
+    }
+
+    async fn put_together(&self, stretches: &[Stretch]) -> Result<Bundle, BundleRequestError> {
+        let mut blocks: BTreeMap<Cid, Bytes> = BTreeMap::new();
+        let mut material = BTreeSet::new();
+        let mut histories = Vec::new();
+        for Stretch { actor, entries, payloads } in stretches {
+            let mut names = Vec::new();
+            for entry in entries {
+                let encoded = entry.encode();
+                names.push(encoded.cid);
+                blocks.insert(encoded.cid, encoded.bytes);
+            }
+            let kept = payloads.values().filter(|payload| payload.marker().is_none());
+            blocks.extend(kept.map(|payload| (payload.cid(), payload.block().clone())));
+            material.extend(self.material(entries, payloads).await?);
+            histories.push(History { actor: actor.clone(), entries: names, inclusion: None });
+        }
+        for cid in &material {
+            blocks.insert(*cid, self.inner.storage.blobs.get(*cid).await?);
+        }
+        let material: BTreeMap<_, _> = material.into_iter().map(|cid| (cid.to_bytes(), cid)).collect();
+        let log = self.prove(stretches, &mut histories).await?;
+        Ok(Bundle::assemble(Manifest { histories, log, material: material.into_values().collect() }, blocks)?)
+    }
+
+    /// Shows where each stretch ends in the log. A node without a key has no log.
+    async fn prove(
+        &self,
+        stretches: &[Stretch],
+        histories: &mut [History],
+    ) -> Result<Option<LogEvidence>, BundleRequestError> {
+        let Some(log) = &self.inner.log else { return Ok(None) };
+        let mut places = Vec::new();
+        for (history, stretch) in stretches.iter().enumerate() {
+            let Some(last) = stretch.entries.last() else { continue };
+            let leaf = self.inner.storage.log.leaf_of(&stretch.actor, last.seq).await?;
+            places.extend(leaf.filter(|record| record.leaf.seq == last.seq).map(|record| (history, record.index)));
+        }
+        let indexes: Vec<u64> = places.iter().map(|(_, index)| *index).collect();
+        if indexes.is_empty() {
+            return Ok(None);
+        }
+        let proved = log.prove(&indexes).await?;
+        for ((history, index), proof) in places.into_iter().zip(proved.proofs) {
+            histories[history].inclusion = Some(Inclusion { index, proof });
+        }
+        Ok(Some(LogEvidence { checkpoint: proved.checkpoint }))
+    }
     /// Deployments, modules of actors and of the pure activities that ran, and blobs that were read.
     async fn material(
         &self,
@@ -151,15 +240,15 @@ impl Handle {
     }
 }
 
-/// Places of the first and last entry. One turn's stretch begins with the entry before it that names the state.
-fn stretch(entries: &[Entry], turn: Option<TurnNumber>) -> Option<(usize, usize)> {
-    let ends = |entry: &Entry| matches!(entry.body, EntryBody::TurnEnded { .. });
-    let Some(turn) = turn else {
-        return Some((0, entries.iter().rposition(ends)?));
+/// Messages whose answers the turns of a stretch rest on, and to whom they went.
+fn calls(stretch: &Stretch) -> Vec<(ActorAddress, Cid)> {
+    let called = |entry: &Entry| match &entry.body {
+        EntryBody::Step { op, request, .. } if matches!(op.as_str(), "call" | "call.start" | "spawn") => {
+            let envelope = stretch.payloads.get(request).filter(|payload| payload.marker().is_none())?;
+            // A request that was refused is no envelope.
+            Some((Message::decode(envelope.value()).ok()?.to, *request))
+        }
+        _ => None,
     };
-    let to = entries.iter().position(|entry| entry.turn == turn && ends(entry))?;
-    let start =
-        entries.iter().position(|entry| entry.turn == turn && matches!(entry.body, EntryBody::TurnStarted { .. }))?;
-    let names_state = |entry: &Entry| ends(entry) || matches!(entry.body, EntryBody::Control { state: Some(_), .. });
-    Some((entries[..start].iter().rposition(names_state).unwrap_or(0), to))
+    stretch.entries.iter().filter_map(called).collect()
 }

@@ -51,7 +51,7 @@ mod watch;
 
 pub use self::{
     audit::{AuditError, NODE_NAMESPACE, address as audit_address},
-    bundle::BundleRequestError,
+    bundle::{BundleOptions, BundleRequestError, Redaction, RedactionError, redact},
     causes::causes,
     check::{
         CHECK_ACTORS_MAX, CHECK_ENTRIES_MAX, CHECK_OPEN_TURNS_MAX, CHECK_TURNS_MAX, CheckOptions, CheckReport, Checked,

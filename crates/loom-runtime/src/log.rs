@@ -50,11 +50,12 @@ pub enum LogError {
     Checkpoint(#[from] CheckpointError),
 }
 
-/// What proves that a leaf is in the log.
+/// What proves that leaves are in the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Proved {
     pub(crate) checkpoint: String,
-    pub(crate) proof: Vec<Hash>,
+    /// One for each leaf that was asked for.
+    pub(crate) proofs: Vec<Vec<Hash>>,
 }
 
 /// The log. Cheap to clone.
@@ -103,18 +104,31 @@ impl NodeLog {
         self.catch_up(&mut place).await
     }
 
-    /// Proves that a leaf is in the log, as it is signed now or will be in a moment.
-    pub(crate) async fn prove(&self, index: u64) -> Result<Proved, LogError> {
+    /// Proves that leaves are in the log, as it is signed now or will be in a moment.
+    pub(crate) async fn prove(&self, indexes: &[u64]) -> Result<Proved, LogError> {
         let mut place = self.sealed.lock().await;
-        if place.as_ref().is_none_or(|sealed| sealed.edge.size <= index) {
+        let newest = indexes.iter().max().copied().unwrap_or_default();
+        if place.as_ref().is_none_or(|sealed| sealed.edge.size <= newest) {
             self.catch_up(&mut place).await?;
         }
         let sealed = place.as_ref().expect("a log with a leaf is sealed by now");
-        let mut tiles = HashMap::new();
+        let (mut tiles, mut proofs) = (HashMap::new(), Vec::new());
+        for index in indexes {
+            proofs.push(self.read_tree(sealed, &mut tiles, |tree| inclusion(sealed.edge.size, *index, tree)).await?);
+        }
+        Ok(Proved { checkpoint: sealed.note.clone(), proofs })
+    }
+
+    /// Computes something about the tree, reading the full tiles that it takes.
+    async fn read_tree<T>(
+        &self,
+        sealed: &Sealed,
+        tiles: &mut HashMap<(u8, u64), Vec<Hash>>,
+        compute: impl Fn(&Tiles<'_>) -> Result<T, Missing>,
+    ) -> Result<T, LogError> {
         loop {
-            let reader = Tiles { edge: &sealed.edge, full: &tiles };
-            match inclusion(sealed.edge.size, index, &reader) {
-                Ok(proof) => return Ok(Proved { checkpoint: sealed.note.clone(), proof }),
+            match compute(&Tiles { edge: &sealed.edge, full: tiles }) {
+                Ok(computed) => return Ok(computed),
                 Err(missing) => {
                     let tile = self.tile(missing.level, missing.index).await?;
                     tiles.insert((missing.level, missing.index), tile);

@@ -5,6 +5,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use loom_runtime::{BundleOptions, BundleRequestError};
 use loom_types::TurnNumber;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -16,7 +17,7 @@ use crate::{
     serve::App,
 };
 
-/// Which part of the history.
+/// Which part of the history, and what of it.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -24,6 +25,18 @@ pub(crate) struct Which {
     /// One finished turn; all up to the newest without
     #[param(value_type = Option<usize>)]
     turn: Option<u64>,
+    /// Also the turns of the actors that were called
+    #[param(default = false)]
+    #[serde(default)]
+    closure: bool,
+    /// Payloads to leave out, with commas between: `inputs`, `SEQ:ROLE`, `SEQ`, or `type/key#` before these
+    #[param(value_type = Option<String>)]
+    #[serde(default)]
+    redact: String,
+    /// Leave out too what would give those away; otherwise such a bundle is refused
+    #[param(default = false)]
+    #[serde(default)]
+    cascade: bool,
 }
 
 /// Get a bundle: an actor's history, as one file that anybody can verify offline
@@ -33,9 +46,12 @@ pub(crate) struct Which {
 pub(crate) async fn bundle(
     State(app): State<App>,
     Actor(actor): Actor,
-    Query(Which { turn }): Query<Which>,
+    Query(Which { turn, closure, redact, cascade }): Query<Which>,
 ) -> Result<Response, Problem> {
-    let bundle = app.handle.bundle(&actor, turn.map(TurnNumber)).await?;
+    let redact = redact.split(',').filter(|one| !one.is_empty()).map(str::parse).collect::<Result<_, _>>();
+    let redact = redact.map_err(BundleRequestError::from)?;
+    let options = BundleOptions { turn: turn.map(TurnNumber), closure, redact, cascade };
+    let bundle = app.handle.bundle(&actor, &options).await?;
     let mut bytes = Vec::new();
     bundle.write(&mut bytes).expect("memory takes everything");
     let headers = [(header::CONTENT_TYPE, "application/vnd.ipld.car"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];

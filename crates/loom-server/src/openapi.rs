@@ -86,7 +86,16 @@ const CODES: &[(&str, &[&[&str]])] = &[
     ("readJournal", &[&["invalid-address", "invalid-request", "unknown-actor"]]),
     (
         "readBundle",
-        &[&["invalid-address", "invalid-request", "unknown-actor", "unknown-turn", "bundle-too-large", "node-busy"]],
+        &[&[
+            "invalid-address",
+            "invalid-request",
+            "unknown-actor",
+            "unknown-turn",
+            "unknown-payload",
+            "redaction-incomplete",
+            "bundle-too-large",
+            "node-busy",
+        ]],
     ),
     ("followJournal", &[&["invalid-address", "invalid-request", "unknown-actor", "node-busy"]]),
     (

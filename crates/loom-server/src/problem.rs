@@ -8,7 +8,7 @@ use axum::{
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::{Failure, HostFault};
 use loom_runtime::{
-    AuditError, BundleRequestError, ControlError, DeployError, QueryError, ReadError, RedeliverError,
+    AuditError, BundleRequestError, ControlError, DeployError, QueryError, ReadError, RedactionError, RedeliverError,
     ResolvePromiseError, SendError, causes,
 };
 use loom_storage::{BlobError, ResolveError, StoreError};
@@ -78,6 +78,10 @@ impl Problem {
             "promise-resolved" => (StatusCode::CONFLICT, "The promise is settled already"),
             "idempotency-key-reused" => (StatusCode::CONFLICT, "The idempotency key was used for another message"),
             "collection-under-way" => (StatusCode::CONFLICT, "Blobs are being collected already"),
+            "unknown-payload" => (StatusCode::NOT_FOUND, "There is no such payload in the bundle"),
+            "redaction-incomplete" => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "What is left would give away what is to be left out")
+            }
             "bundle-too-large" => (StatusCode::UNPROCESSABLE_ENTITY, "The history is too long for one bundle"),
             "too-many-deployments" => (StatusCode::UNPROCESSABLE_ENTITY, "The namespace runs too many deployments"),
             "actor-type-taken" => (StatusCode::CONFLICT, "Another deployment runs this actor type"),
@@ -199,7 +203,13 @@ impl From<BundleRequestError> for Problem {
         match error {
             BundleRequestError::UnknownActor(_) => Self::new("unknown-actor", detail),
             BundleRequestError::UnknownTurn { .. } => Self::new("unknown-turn", detail),
-            BundleRequestError::TooLarge { .. } => Self::new("bundle-too-large", detail),
+            BundleRequestError::TooLarge { .. } | BundleRequestError::TooWide => Self::new("bundle-too-large", detail),
+            BundleRequestError::Redaction(error) => match error {
+                RedactionError::Malformed(_) => Self::new("invalid-request", detail),
+                RedactionError::Unknown(_) => Self::new("unknown-payload", detail),
+                RedactionError::GivenAway(_) => Self::new("redaction-incomplete", detail),
+                RedactionError::Bundle(_) => Self::new("internal", detail),
+            },
             BundleRequestError::Busy { .. } => Self::new("node-busy", detail),
             BundleRequestError::Blob(error) => error.into(),
             BundleRequestError::Store(error) => error.into(),

@@ -240,6 +240,11 @@ impl Entry {
         if wire.v != VERSION {
             return Err(DecodeError::Version { what: "entry", found: wire.v, known: VERSION });
         }
+        // Counters go on from what is read here, and stores keep them as signed numbers.
+        if [wire.seq, wire.turn, wire.at].iter().any(|number| i64::try_from(*number).is_err()) {
+            let detail = "a number is not below 2^63".to_owned();
+            return Err(DecodeError::Malformed { what: "entry", detail });
+        }
         let actor = wire
             .actor
             .parse()

@@ -88,6 +88,20 @@ fn every_single_byte_change_is_refused_or_another_entry() {
     }
 }
 
+/// Whoever reads an entry counts on from it.
+#[test]
+fn numbers_have_room_above_them() {
+    for change in [
+        |entry: &mut Entry| entry.seq.0 = 1 << 63,
+        |entry: &mut Entry| entry.turn.0 = u64::MAX,
+        |entry: &mut Entry| entry.at_ms = u64::MAX,
+    ] {
+        let mut entry = entry(1, bodies().remove(1));
+        change(&mut entry);
+        assert!(Entry::decode(&entry.encode().bytes).is_err());
+    }
+}
+
 #[test]
 fn only_the_first_entry_opens() {
     let mut late = entry(1, EntryBody::Opened {});

@@ -1,6 +1,10 @@
 //! Running turns again, with what the journal says came from outside.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use loom_evidence::Bundle;
@@ -8,11 +12,12 @@ use loom_machine::{
     Deployment, Failure, GuestLimits, HostFault, Message, Module, Sandbox, compute,
     replay::{Agreed, Candidate, Impossible, RecordedTurn, Replayed, RestsOn, Surroundings, replay, turns},
 };
-use loom_types::{Cid, Entry, EntryBody, Payload, TurnResult};
+use loom_types::{Cid, Entry, EntryBody, Payload, TurnNumber, TurnResult};
 
-use crate::{Class, Report};
+use crate::{Class, Report, links::Ran};
 
-/// Runs every turn of a history again. `is_anchored`: somebody trusted vouches for the history.
+/// Runs every turn of a history again, and says how far each came out. `is_anchored`: somebody trusted vouches for the
+/// history.
 pub(crate) fn check(
     bundle: &Bundle,
     entries: &[Entry],
@@ -20,12 +25,13 @@ pub(crate) fn check(
     sandbox: &dyn Sandbox,
     is_over: &dyn Fn() -> bool,
     report: &mut Report,
-) {
+) -> BTreeMap<TurnNumber, Ran> {
     let workshop = Workshop { bundle, sandbox, is_over, deployments: RefCell::default(), modules: RefCell::default() };
     let payloads: HashMap<Cid, Payload> = bundle.payloads().iter().map(|(cid, it)| (*cid, it.clone())).collect();
     let payloads = Arc::new(payloads);
     let recorded = turns(entries, &payloads, None);
     let mut recorded = recorded.iter();
+    let mut runs = BTreeMap::new();
     for (place, entry) in entries.iter().enumerate() {
         let is_context = place == 0 && entry.seq.0 > 0;
         if is_context {
@@ -34,7 +40,8 @@ pub(crate) fn check(
         match &entry.body {
             EntryBody::TurnStarted { .. } => {
                 let turn = recorded.next().expect("every start begins a turn");
-                Verified { workshop: &workshop, is_anchored, turn, report: &mut *report }.run();
+                let ran = Verified { workshop: &workshop, is_anchored, turn, report: &mut *report }.run();
+                runs.insert(entry.turn, ran);
             }
             EntryBody::Control { what, by, state, .. } => control(entry, what, by, state.is_some(), report),
             _ => {}
@@ -46,6 +53,7 @@ pub(crate) fn check(
             }
         }
     }
+    runs
 }
 
 fn control(entry: &Entry, what: &str, by: &str, sets_state: bool, report: &mut Report) {
@@ -124,9 +132,10 @@ struct Verified<'a> {
 }
 
 impl Verified<'_> {
-    fn run(&mut self) {
+    fn run(&mut self) -> Ran {
+        let none = Ran::default();
         let first = &self.turn.entries[0];
-        let EntryBody::TurnStarted { message, deployment, module, .. } = &first.body else { return };
+        let EntryBody::TurnStarted { message, deployment, module, .. } = &first.body else { return none };
         self.message(first, *message);
         self.report.turns.all += 1;
         let pinned = self.turn.deployment().unwrap_or(*deployment);
@@ -137,11 +146,14 @@ impl Verified<'_> {
                 self.replayed(deployment, &candidate)
             }
             // A contradiction, which stands in the report.
-            Ok(None) => return,
+            Ok(None) => return none,
             Err(impossible) => Replayed::Impossible(impossible),
         };
         match replayed {
-            Replayed::Agreed(agreed) => self.agreed(&agreed, module),
+            Replayed::Agreed(agreed) => {
+                self.agreed(&agreed, module);
+                return Ran { steps: true, end: agreed.to_the_end };
+            }
             Replayed::Diverged(difference) => self.report.difference(&difference),
             Replayed::Impossible(Impossible::Corrupt(error)) => {
                 self.report.contradiction(Some(first), error.to_string())
@@ -151,6 +163,7 @@ impl Verified<'_> {
                 self.claim("", class, format!("not run again: {impossible}"));
             }
         }
+        none
     }
 
     /// Who sent the message is the node's word.

@@ -16,6 +16,7 @@ mod anchor;
 mod chain;
 mod cli;
 mod execute;
+mod links;
 mod report;
 
 use std::time::Duration;
@@ -66,12 +67,16 @@ pub fn verify(file: &Bytes, auditor: &Auditor, sandbox: &dyn Sandbox) -> Result<
     let began = (auditor.elapsed)();
     let mut report = Report::about(&bundle);
     let anchored = anchor::check(&bundle, auditor, &mut report);
-    for (place, history) in bundle.manifest().histories.iter().enumerate() {
-        let entries = &bundle.entries()[place];
+    let is_over = || (auditor.elapsed)().saturating_sub(began) >= auditor.time;
+    let mut runs = Vec::new();
+    for ((history, entries), is_anchored) in bundle.manifest().histories.iter().zip(bundle.entries()).zip(&anchored) {
         if chain::check(history, entries, &mut report) {
-            let is_over = || (auditor.elapsed)().saturating_sub(began) >= auditor.time;
-            execute::check(&bundle, entries, anchored[place], sandbox, &is_over, &mut report);
+            runs.push(execute::check(&bundle, entries, *is_anchored, sandbox, &is_over, &mut report));
         }
+    }
+    // What is no journal is compared with nothing.
+    if runs.len() == anchored.len() {
+        links::check(&bundle, &runs, &anchored, &mut report);
     }
     report.finish();
     Ok(report)

@@ -1,6 +1,6 @@
 //! What a verification found.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use loom_evidence::{Bundle, BundleError};
 use loom_machine::replay::Difference;
@@ -121,6 +121,18 @@ impl Report {
 
     pub(crate) fn claim(&mut self, subject: impl fmt::Display, class: Class, detail: impl Into<String>) {
         self.claims.push(Claim { subject: subject.to_string(), class, detail: detail.into() });
+    }
+
+    /// What was only claimed rests on more, by subject: what else the file shows about it.
+    pub(crate) fn strengthen(&mut self, stronger: &HashMap<String, (Class, String)>) {
+        for claim in &mut self.claims {
+            if let Some((class, detail)) = stronger.get(&claim.subject)
+                && claim.class >= *class
+            {
+                claim.class = *class;
+                claim.detail.clone_from(detail);
+            }
+        }
     }
 
     pub(crate) fn contradiction(&mut self, entry: Option<&Entry>, reason: impl Into<String>) {

@@ -2,13 +2,20 @@
 
 use std::path::PathBuf;
 
+use loom_client::BundleRequest;
 use serde_json::json;
 
 use crate::{CliError, arguments::Bundle, output, target::Target};
 
 pub(super) async fn bundle(arguments: Bundle) -> Result<(), CliError> {
     let target = Target::open(&arguments.target).await?;
-    let bytes = target.client.bundle(&arguments.actor, arguments.turn).await;
+    let asked = BundleRequest {
+        turn: arguments.turn,
+        closure: arguments.closure,
+        redact: arguments.redact,
+        cascade: arguments.cascade,
+    };
+    let bytes = target.client.bundle(&arguments.actor, &asked).await;
     target.close().await;
     let bytes = bytes?;
     let turn = arguments.turn.map_or_else(String::new, |turn| format!("-turn-{turn}"));

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use loom_evidence::{Bundle, PublicKey};
-use loom_runtime::{Handle, OsSalts, causes};
+use loom_runtime::{BundleOptions, Handle, OsSalts, causes};
 use loom_types::{ActorAddress, EntryBody, Payload, TurnResult};
 use loom_verify::{Auditor, Class, Report};
 use loom_wasmtime::WasmtimeSandbox;
@@ -58,7 +58,7 @@ pub(super) async fn show(
 
 async fn bundle(handle: &Handle, id: &str) -> Result<Bundle, CliError> {
     let actor = ActorAddress::within("default", &format!("loan-review/{id}")).map_err(|error| failed(&error))?;
-    handle.bundle(&actor, None).await.map_err(|error| failed(&causes(&error)))
+    handle.bundle(&actor, &BundleOptions::default()).await.map_err(|error| failed(&causes(&error)))
 }
 
 fn failed(error: &dyn fmt::Display) -> CliError {

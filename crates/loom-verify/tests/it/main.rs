@@ -1,7 +1,9 @@
 //! Bundles of a real node, verified; and what becomes of those that somebody changed.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod closure;
 mod mutations;
 mod operator;
+mod redaction;
 mod verify;
 mod world;

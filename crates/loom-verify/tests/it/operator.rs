@@ -22,7 +22,7 @@ const WORDS: [&str; 5] = [
 
 /// The bundle with another entry in this place, every later one linked anew, and a log with this one leaf, signed with
 /// the node's real key.
-fn forged(world: &World, bundle: &Bundle, place: usize, entry: Entry, more: &[Payload]) -> Option<Bundle> {
+pub(crate) fn signed(world: &World, bundle: &Bundle, place: usize, entry: Entry, more: &[Payload]) -> Option<Bundle> {
     let (mut manifest, mut blocks) = relinked(bundle, &bundle.parts(), place, entry);
     blocks.extend(more.iter().map(|payload| (payload.cid(), payload.block().clone())));
     let history = &mut manifest.histories[0];
@@ -47,7 +47,7 @@ async fn what_guests_did_cannot_be_rewritten_even_with_the_key() {
         for (path, changed) in all_changes(&original[cid]) {
             let Ok(entry) = Entry::decode(&changed) else { continue };
             tried += 1;
-            let Some(forged) = forged(&world, &bundle, place, entry, &[]) else { continue };
+            let Some(forged) = signed(&world, &bundle, place, entry, &[]) else { continue };
             let report = verified(&forged, &world.auditor());
             let is_word = WORDS.iter().any(|word| path.starts_with(word));
             assert!(
@@ -75,11 +75,11 @@ async fn a_turn_that_the_node_ended_leaves_the_state_as_it_was() {
     let EntryBody::TurnEnded { state: kept, .. } = last.body else { panic!("a turn ends") };
     let end = |state| EntryBody::TurnEnded { result: TurnResult::Failure(failure.cid()), state, fuel: 0 };
     last.body = end(kept);
-    let ended = forged(&world, &bundle, place, last.clone(), std::slice::from_ref(&failure)).unwrap();
+    let ended = signed(&world, &bundle, place, last.clone(), std::slice::from_ref(&failure)).unwrap();
     let report = verified(&ended, &world.auditor());
     assert!(report.ok && report.turns.re_executed == 1, "{report:#?}");
     last.body = end(Some(state.cid()));
-    let rewritten = forged(&world, &bundle, place, last, &[failure, state]).unwrap();
+    let rewritten = signed(&world, &bundle, place, last, &[failure, state]).unwrap();
     let report = verified(&rewritten, &world.auditor());
     assert!(!report.ok && report.failures[0].reason.contains("changed the state"), "{report:#?}");
     world.runtime.shutdown().await;

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use loom_evidence::{Bundle, SigningKey};
 use loom_machine::{ActivitySpec, ActorSpec, Deployment, Failure, GuestLimits, HostFault, Module, Sandbox};
-use loom_runtime::{Handle, Host, Runtime, SendOptions, Settings, Settled, SystemClock};
+use loom_runtime::{BundleOptions, Handle, Host, Runtime, SendOptions, Settings, Settled, SystemClock};
 use loom_storage::memory::MemoryStore;
 use loom_types::{ActorAddress, Cid, Namespace, TurnNumber};
 use loom_verify::{Auditor, Report};
@@ -109,7 +109,12 @@ impl World {
     }
 
     pub(crate) async fn bundle(&self, turn: Option<u64>) -> Bundle {
-        self.handle.bundle(&probe(), turn.map(TurnNumber)).await.unwrap()
+        let options = BundleOptions { turn: turn.map(TurnNumber), ..BundleOptions::default() };
+        self.bundle_with(options).await
+    }
+
+    pub(crate) async fn bundle_with(&self, options: BundleOptions) -> Bundle {
+        self.handle.bundle(&probe(), &options).await.unwrap()
     }
 
     /// Somebody who trusts this node's key.

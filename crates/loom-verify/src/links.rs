@@ -1,0 +1,272 @@
+//! Histories side by side: a message is the one that another actor sent, an answer the one that another actor gave.
+//!
+//! One value is one block, under one salt. A message's payload is named by the step that sent it and by the turn that
+//! took it, an answer's by the turn or step that gave it and by the outcome that carries it. Where both sides are in
+//! the file, neither is anybody's word any more: it rests on the other side's turn.
+
+use std::collections::{BTreeMap, HashMap};
+
+use loom_evidence::Bundle;
+use loom_machine::Message;
+use loom_types::{ActorAddress, Cid, Entry, EntryBody, Resolution, StepRef, TurnNumber, TurnResult};
+
+use crate::{Class, Report};
+
+/// What running a turn again has shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ran {
+    /// Its steps came out again.
+    pub(crate) steps: bool,
+    /// And so did its end.
+    pub(crate) end: bool,
+}
+
+/// What is known of each turn, by history.
+pub(crate) type Runs = Vec<BTreeMap<TurnNumber, Ran>>;
+
+/// Compares the histories of a bundle with one another. `anchored`: somebody trusted vouches for the history.
+pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchored: &[bool], report: &mut Report) {
+    let links = Links::find(bundle);
+    let mut causes = Vec::new();
+    let mut stronger = HashMap::new();
+    for (message, taken) in links.taken.iter().flat_map(|(message, all)| all.iter().map(move |it| (message, it))) {
+        match links.sent.get(message) {
+            Some(sent) => {
+                causes.push((sent.entry.at, taken.entry.at));
+                let ran = runs[sent.entry.at.history].get(&sent.entry.turn).is_some_and(|ran| ran.steps);
+                let from = format!("{} turn {} step {}", sent.entry.actor, sent.entry.turn, sent.n);
+                let (class, how) = weight(ran, anchored[sent.entry.at.history]);
+                stronger.insert(taken.subject(), (class, format!("sent by {from}, which {how}")));
+            }
+            None => links.contradict_sender(bundle, *message, taken, report),
+        }
+    }
+    for answered in &links.outcomes {
+        let taken = links.taken.get(&answered.message).map(Vec::as_slice).unwrap_or_default();
+        let given = taken.iter().find_map(|taken| links.given_by(taken, answered.result.cid()));
+        match (given, answered.result) {
+            (Some(given), _) => {
+                causes.push((given.entry.at, answered.entry.at));
+                let ran = runs[given.entry.at.history].get(&given.entry.turn);
+                let ran = ran.is_some_and(|ran| if given.at_end { ran.end } else { ran.steps });
+                let (class, how) = weight(ran, anchored[given.entry.at.history]);
+                let from = format!("{} turn {}", given.entry.actor, given.entry.turn);
+                stronger.insert(answered.subject(), (class, format!("answered by {from}, which {how}")));
+            }
+            // Failures may be the host's: a deadline, a cancellation.
+            (None, Resolution::Ok(_)) if !taken.is_empty() && taken.iter().all(|taken| links.is_over(taken)) => {
+                let reason = format!("{} took the message and did not give this answer", taken[0].entry.actor);
+                report.contradiction(Some(answered.entry.of(bundle)), reason);
+            }
+            (None, _) => {}
+        }
+    }
+    report.strengthen(&stronger);
+    if let Some(at) = in_a_circle(bundle, &causes) {
+        let entry = &bundle.entries()[at.history][at.place];
+        report.contradiction(Some(entry), "what happens here is the cause of itself, by way of other entries");
+    }
+}
+
+fn weight(ran: bool, is_anchored: bool) -> (Class, &'static str) {
+    match (ran, is_anchored) {
+        (true, _) => (Class::ReExecuted, "was run again"),
+        (false, true) => (Class::Attested, "was not run again, and stands in the log"),
+        (false, false) => (Class::Claimed, "was not run again"),
+    }
+}
+
+/// An entry's place in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct At {
+    history: usize,
+    place: usize,
+}
+
+/// An entry, as far as links need it.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    at: At,
+    actor: &'a ActorAddress,
+    turn: TurnNumber,
+}
+
+impl Named<'_> {
+    fn of<'b>(&self, bundle: &'b Bundle) -> &'b Entry {
+        &bundle.entries()[self.at.history][self.at.place]
+    }
+}
+
+/// A step that sent a message.
+struct Sent<'a> {
+    entry: Named<'a>,
+    n: u32,
+}
+
+/// A turn that took a message, at its beginning or with a `receive`.
+struct Taken<'a> {
+    entry: Named<'a>,
+    /// The step that received it, inside the turn, and its operation.
+    received: Option<(u32, &'a str)>,
+}
+
+impl Taken<'_> {
+    fn subject(&self) -> String {
+        let Self { entry: Named { actor, turn, .. }, received } = self;
+        match received {
+            None => format!("{actor} turn {turn} message"),
+            Some((n, op)) => format!("{actor} turn {turn} step {n} {op}"),
+        }
+    }
+}
+
+/// What answers a message: the end of a turn, or a `reply`.
+struct Given<'a> {
+    entry: Named<'a>,
+    at_end: bool,
+}
+
+/// An outcome that is another actor's answer, or says that there was none.
+struct Answered<'a> {
+    entry: Named<'a>,
+    n: u32,
+    op: &'a str,
+    message: Cid,
+    result: Resolution,
+}
+
+impl Answered<'_> {
+    fn subject(&self) -> String {
+        format!("{} turn {} step {} {}", self.entry.actor, self.entry.turn, self.n, self.op)
+    }
+}
+
+#[derive(Default)]
+struct Links<'a> {
+    sent: HashMap<Cid, Sent<'a>>,
+    /// More than one where a message was tried again.
+    taken: HashMap<Cid, Vec<Taken<'a>>>,
+    /// By history, turn and payload.
+    given: HashMap<(usize, TurnNumber, Cid), Given<'a>>,
+    outcomes: Vec<Answered<'a>>,
+    /// Turns that are whole in the file, by history; each with the turn that went on in its place, if one did.
+    over: HashMap<(usize, TurnNumber), Option<TurnNumber>>,
+}
+
+impl<'a> Links<'a> {
+    fn find(bundle: &'a Bundle) -> Self {
+        let mut links = Self::default();
+        for (history, entries) in bundle.entries().iter().enumerate() {
+            let mut steps: HashMap<u32, (&str, Cid)> = HashMap::new();
+            let (mut began, mut goes_on) = (None, false);
+            for (place, entry) in entries.iter().enumerate() {
+                let named = Named { at: At { history, place }, actor: &entry.actor, turn: entry.turn };
+                match &entry.body {
+                    EntryBody::TurnStarted { message, .. } => {
+                        steps.clear();
+                        began = Some(entry.turn);
+                        // A turn that goes on as another was sent by nobody.
+                        if !std::mem::take(&mut goes_on) {
+                            links.taken.entry(*message).or_default().push(Taken { entry: named, received: None });
+                        }
+                    }
+                    EntryBody::Step { n, op, request, outcome } => {
+                        steps.insert(*n, (op, *request));
+                        let is_refused = matches!(outcome, Some(Resolution::Err(_)));
+                        if is_sending(op) && !is_refused {
+                            links.sent.entry(*request).or_insert(Sent { entry: named, n: *n });
+                        }
+                        if let ("reply", Some(Resolution::Ok(answer))) = (op.as_str(), outcome) {
+                            let given = Given { entry: named, at_end: false };
+                            links.given.entry((history, entry.turn, *answer)).or_insert(given);
+                        }
+                    }
+                    EntryBody::Outcome { n, result, .. } => {
+                        let Some((op, request)) = steps.get(n).copied() else { continue };
+                        if is_sending(op) {
+                            let (n, message, result) = (*n, request, *result);
+                            links.outcomes.push(Answered { entry: named, n, op, message, result });
+                        } else if let ("receive" | "receive.start", Resolution::Ok(message)) = (op, result) {
+                            let taken = Taken { entry: named, received: Some((*n, op)) };
+                            links.taken.entry(*message).or_default().push(taken);
+                        }
+                    }
+                    EntryBody::TurnEnded { result, .. } if began == Some(entry.turn) => {
+                        goes_on = matches!(result, TurnResult::Restarted(_));
+                        links.over.insert((history, entry.turn), goes_on.then(|| entry.turn.next()));
+                        if !goes_on {
+                            let given = Given { entry: named, at_end: true };
+                            links.given.entry((history, entry.turn, result.cid())).or_insert(given);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        links
+    }
+
+    /// Where the turn that took the message, or one that went on in its place, gave this answer.
+    fn given_by(&self, taken: &Taken<'_>, answer: Cid) -> Option<&Given<'a>> {
+        self.chain(taken).find_map(|turn| self.given.get(&(taken.entry.at.history, turn, answer)))
+    }
+
+    /// The turn that took the message and those that went on in its place, as far as they are in the file.
+    fn chain(&self, taken: &Taken<'_>) -> impl Iterator<Item = TurnNumber> {
+        let history = taken.entry.at.history;
+        std::iter::successors(Some(taken.entry.turn), move |turn| self.over.get(&(history, *turn)).copied().flatten())
+    }
+
+    /// Whether all that could have answered the message is in the file.
+    fn is_over(&self, taken: &Taken<'_>) -> bool {
+        self.chain(taken).last().is_some_and(|last| self.over.contains_key(&(taken.entry.at.history, last)))
+    }
+
+    /// A message that names a step which the file has, and which sent something else.
+    fn contradict_sender(&self, bundle: &Bundle, message: Cid, taken: &Taken<'_>, report: &mut Report) {
+        let Some(payload) = bundle.payloads().get(&message) else { return };
+        let Ok(Message { id, .. }) = Message::decode(payload.value()) else { return };
+        let Some((sender, StepRef { turn, n })) = id.sender() else { return };
+        let histories = &bundle.manifest().histories;
+        let Some(history) = histories.iter().position(|history| history.actor == sender) else { return };
+        if self.over.contains_key(&(history, turn)) {
+            report.contradiction(
+                Some(taken.entry.of(bundle)),
+                format!("{sender} did not send this message in step {n} of turn {turn}"),
+            );
+        }
+    }
+}
+
+fn is_sending(op: &str) -> bool {
+    matches!(op, "call" | "call.start" | "send" | "spawn")
+}
+
+/// An entry that is a cause of itself. Entries follow those before them in their history, a message's taking follows
+/// its sending, and an outcome follows the answer.
+fn in_a_circle(bundle: &Bundle, causes: &[(At, At)]) -> Option<At> {
+    let mut effects: HashMap<At, Vec<At>> = HashMap::new();
+    let mut waits_for: HashMap<At, usize> = HashMap::new();
+    for (cause, effect) in causes {
+        effects.entry(*cause).or_default().push(*effect);
+        *waits_for.entry(*effect).or_default() += 1;
+    }
+    // How far each history can be told with nothing coming from nowhere.
+    let mut told = vec![0; bundle.entries().len()];
+    let mut open: Vec<usize> = (0..told.len()).collect();
+    while let Some(history) = open.pop() {
+        while told[history] < bundle.entries()[history].len() {
+            let at = At { history, place: told[history] };
+            if waits_for.get(&at).is_some_and(|waits| *waits > 0) {
+                break;
+            }
+            told[history] += 1;
+            for effect in effects.remove(&at).into_iter().flatten() {
+                *waits_for.get_mut(&effect).expect("it waits for this") -= 1;
+                open.push(effect.history);
+            }
+        }
+    }
+    let stuck = |history: &usize| told[*history] < bundle.entries()[*history].len();
+    (0..told.len()).find(stuck).map(|history| At { history, place: told[history] })
+}
