@@ -323,7 +323,7 @@ impl<'a> Replay<'a> {
         let restarted =
             self.turn.restart(body, fuel, &mut ambient(&mut NoSalts)).map_err(|divergence| self.parted(*divergence))?;
         match restarted {
-            Ok(restarted) => self.compare(Did::Restarted(restarted.message.body), restarted.state.as_ref()),
+            Ok(restarted) => self.compare(Did::Restarted(restarted.message.encode()), restarted.state.as_ref()),
             Err(failure) => self.ended(Err(failure)),
         }
     }
@@ -377,7 +377,7 @@ impl<'a> Replay<'a> {
             TurnResult::Failure(_) => Did::Failed(Failure::from_json(payload.value())),
             TurnResult::Restarted(_) => {
                 let unreadable = |problem| self.recorded.corrupt(end.seq, problem);
-                Did::Restarted(Message::decode(payload.value()).map_err(unreadable)?.body)
+                Did::Restarted(Message::decode(payload.value()).map_err(unreadable)?.encode())
             }
         })
     }

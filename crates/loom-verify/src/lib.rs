@@ -18,6 +18,7 @@ mod cli;
 mod execute;
 mod links;
 mod report;
+mod values;
 
 use std::time::Duration;
 
@@ -70,6 +71,7 @@ pub fn verify(file: &Bytes, auditor: &Auditor, sandbox: &dyn Sandbox) -> Result<
     let is_over = || (auditor.elapsed)().saturating_sub(began) >= auditor.time;
     let mut runs = Vec::new();
     for ((history, entries), is_anchored) in bundle.manifest().histories.iter().zip(bundle.entries()).zip(&anchored) {
+        values::check(&bundle, entries, &mut report);
         if chain::check(history, entries, &mut report) {
             runs.push(execute::check(&bundle, entries, *is_anchored, sandbox, &is_over, &mut report));
         }

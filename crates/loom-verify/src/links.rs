@@ -68,6 +68,11 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchored: &[bool], report: &mu
     }
 }
 
+/// Operations that send a message.
+pub(crate) fn is_sending(op: &str) -> bool {
+    matches!(op, "call" | "call.start" | "send" | "spawn")
+}
+
 fn weight(ran: bool, is_anchored: bool) -> (Class, &'static str) {
     match (ran, is_anchored) {
         (true, _) => (Class::ReExecuted, "was run again"),
@@ -236,10 +241,6 @@ impl<'a> Links<'a> {
             );
         }
     }
-}
-
-fn is_sending(op: &str) -> bool {
-    matches!(op, "call" | "call.start" | "send" | "spawn")
 }
 
 /// An entry that is a cause of itself. Entries follow those before them in their history, a message's taking follows

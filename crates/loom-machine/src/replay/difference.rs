@@ -19,7 +19,7 @@ pub enum Did {
     Replied(String),
     /// It failed.
     Failed(Failure),
-    /// It went on as a new turn with this body.
+    /// It went on as a new turn with this message.
     Restarted(String),
     /// The step came out like this.
     CameOut(Result<String, Failure>),
@@ -37,7 +37,7 @@ impl fmt::Display for Did {
             Did::Ended => write!(f, "ends"),
             Did::Replied(reply) => write!(f, "replies {reply}"),
             Did::Failed(failure) => write!(f, "fails {failure}"),
-            Did::Restarted(body) => write!(f, "goes on as a new turn with {body}"),
+            Did::Restarted(message) => write!(f, "goes on as a new turn with {message}"),
             Did::CameOut(Ok(value)) => write!(f, "comes out as {value}"),
             Did::CameOut(Err(failure)) => write!(f, "comes out as a failure, {failure}"),
             Did::Used(fuel) => write!(f, "uses {fuel} units of fuel"),

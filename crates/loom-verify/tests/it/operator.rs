@@ -84,3 +84,28 @@ async fn a_turn_that_the_node_ended_leaves_the_state_as_it_was() {
     assert!(!report.ok && report.failures[0].reason.contains("changed the state"), "{report:#?}");
     world.runtime.shutdown().await;
 }
+
+/// What a guest is told is put together as text: a value that is none would tell it something else.
+#[tokio::test]
+async fn values_must_have_the_form_that_their_place_asks_for() {
+    let world = World::new().await;
+    world.run(r#"{"do":[{"op":"activity","name":"effect","input":2},{"reply":1}]}"#).await;
+    let bundle = world.bundle(None).await;
+    let is_outcome = |entry: &Entry| matches!(entry.body, EntryBody::Outcome { .. });
+    let place = bundle.entries()[0].iter().position(is_outcome).unwrap();
+    let mut salts = OsSalts::default();
+    for lie in [
+        Payload::json(r#"null},"more":{"#, &mut salts),
+        Payload::json("", &mut salts),
+        Payload::seal("text/plain", b"1", &mut salts),
+        Payload::seal(loom_types::media_type::SEED, &[0; 32], &mut salts),
+    ] {
+        let mut changed = bundle.entries()[0][place].clone();
+        let EntryBody::Outcome { result, .. } = &mut changed.body else { unreachable!("found as one") };
+        *result = loom_types::Resolution::Ok(lie.cid());
+        let forged = signed(&world, &bundle, place, changed, std::slice::from_ref(&lie)).unwrap();
+        let report = verified(&forged, &world.auditor());
+        assert!(!report.ok && report.failures[0].reason.starts_with("ok: "), "{report:#?}");
+    }
+    world.runtime.shutdown().await;
+}

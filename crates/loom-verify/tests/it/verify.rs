@@ -1,7 +1,9 @@
 use loom_evidence::SigningKey;
+use loom_runtime::SendOptions;
+use loom_types::SequenceNumber;
 use loom_verify::{Auditor, Class, Report, Unreadable};
 
-use crate::world::{WIDE, World, file, sandbox, verified};
+use crate::world::{WIDE, World, file, probe, sandbox, verified};
 
 /// The class of the claim about a subject that ends like this.
 fn class(report: &Report, subject: &str) -> Class {
@@ -81,4 +83,41 @@ async fn what_is_no_bundle_is_unreadable() {
         let read = loom_verify::verify(&bytes.to_vec().into(), &Auditor::default(), &*sandbox());
         assert!(matches!(read, Err(Unreadable::Bundle(_))), "{read:?}");
     }
+}
+
+/// A turn that goes on as another: what the next one begins with comes out of the first.
+#[tokio::test]
+async fn a_turn_that_went_on_as_another_comes_out_again() {
+    let world = World::new().await;
+    world.run(r#"{"do":[{"op":"state.set","value":1},{"op":"turn.restart","body":{"do":[{"op":"state.get"},{"reply":{"$ref":0}}]}}]}"#).await;
+    let report = verified(&world.bundle(None).await, &world.auditor());
+    assert!(report.ok && report.turns.re_executed == 2, "{report:#?}");
+    world.runtime.shutdown().await;
+}
+
+/// What a reset left behind is not run again: it may be made up, and the report says so.
+#[tokio::test]
+async fn steps_that_a_reset_left_behind_are_claims() {
+    let world = World::new().await;
+    let program = r#"{"do":[{"op":"uuid"},{"op":"send","to":"other/d","body":{"do":[]}},{"op":"promise.create"},
+        {"op":"promise.await","handle":{"$ref":[2,"/handle"]}},{"reply":1}]}"#;
+    let mut ticket = world.handle.send(&probe(), program, SendOptions::default()).unwrap();
+    let promise = async |n: u32| loop {
+        let promises = world.handle.actor(&probe()).await.map(|actor| actor.promises).unwrap_or_default();
+        match promises.into_iter().find(|promise| promise.step.n == n) {
+            Some(promise) => return promise.token,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    promise(2).await;
+    world.handle.reset(&probe(), SequenceNumber(2), None, "anna").await.unwrap();
+    world.handle.resolve(&promise(4).await, Ok("1")).await.unwrap();
+    ticket.settled().await.unwrap();
+    let report = verified(&world.bundle(None).await, &world.auditor());
+    assert!(report.ok && class(&report, "turn 1") == Class::ReExecuted, "{report:#?}");
+    for left in ["turn 1 step 1 send", "turn 1 step 2 promise.create"] {
+        let claim = report.claims.iter().find(|claim| claim.subject.ends_with(left)).unwrap();
+        assert!(claim.class == Class::Claimed && claim.detail.contains("left behind"), "{claim:?}");
+    }
+    world.runtime.shutdown().await;
 }
