@@ -151,15 +151,19 @@ LIMITS = dict.fromkeys(("fuel", "memory_bytes", "table_elements", "stack_bytes",
 RETRY = dict.fromkeys(("attempts_max", "backoff_ms_min", "backoff_ms_max"), int)
 HTTP_LIMITS = ("request_bytes_max", "response_bytes_max", "timeout_ms", "redirects_max", "requests_max")
 HTTP = {"hosts": [str], "methods": [str], **dict.fromkeys(HTTP_LIMITS, int)}
+TURNS = dict.fromkeys(("concurrency_max", "rate_per_second"), int)
+SCHEDULE = {"cron": str, "to": str, "body": str, "catch_up": str}
 RESOLUTION = ({"ok": Link}, {"err": Link})
 BODIES = {
     "opened": {},
     "turn-started": {"message": Link, "deployment": Link, "module": Link, "engine": str, "seed": Link},
     "step": {"n": int, "op": str, "request": Link, "outcome": (None, *RESOLUTION)},
     "outcome": {"n": int, "result": RESOLUTION, "attempts": int, "worker": str, "evidence": [Link]},
-    "turn-ended": {"result": ({"reply": Link}, {"failure": Link}), "state": (None, Link), "fuel": int},
+    "turn-ended": {"result": ({"reply": Link}, {"failure": Link}, {"restarted": Link}), "state": (None, Link), "fuel": int},
     "control": {"what": str, "by": str},
 }
+# Members that are left out where they say nothing, instead of being null.
+OPTIONAL = {"control": {"detail": Link, "state": Link}}
 
 
 def fits(value, shape):
@@ -182,8 +186,12 @@ def read_entry(data):
     if not fits(entry, shape) or entry["v"] != 1 or len(entry["body"]) != 1:
         raise Refused("no entry of version 1")
     (kind, body), = entry["body"].items()
-    if kind not in BODIES or not fits(body, BODIES[kind]):
+    if kind not in BODIES or not isinstance(body, dict):
         raise Refused(f"no body of kind {kind!r}")
+    if not fits(body, with_given(BODIES[kind], OPTIONAL.get(kind, {}), body)):
+        raise Refused(f"no body of kind {kind!r}")
+    if any(entry[member] >= 1 << 63 for member in ("seq", "turn", "at")):
+        raise Refused("a number is not below 2^63")
     parts = entry["actor"].split("/")
     if len(parts) != 3 or not (NAME.fullmatch(parts[0]) and NAME.fullmatch(parts[1]) and KEY.fullmatch(parts[2])):
         raise Refused(f"{entry['actor']!r} is no address")
@@ -213,14 +221,26 @@ def read_segment(data):
 
 def read_deployment(data):
     deployment = decode(data)
-    if not fits(deployment, {"v": int, "name": str, "actors": dict, "activities": dict}) or deployment["v"] != 1:
+    shape = {"v": int, "name": str, "actors": dict, "activities": dict}
+    if not isinstance(deployment, dict) or not fits(deployment, with_given(shape, {"schedules": dict}, deployment)):
+        raise Refused("no deployment")
+    if deployment["v"] != 1:
         raise Refused("no deployment of version 1")
+    parts = {part: deployment.get(part, {}) for part in ("actors", "activities", "schedules")}
+    if not all(isinstance(spec, dict) for specs in parts.values() for spec in specs.values()):
+        raise Refused("an actor, activity or schedule is malformed")
     actor = {"module": Link, "limits": LIMITS}
     activity = {**actor, "capabilities": [str], "retry": RETRY}
     optional = {"http": HTTP, "secrets": [str], "deadline_ms": int}
-    for specs, shape, more in ((deployment["actors"], actor, {}), (deployment["activities"], activity, optional)):
-        if not all(NAME.fullmatch(name) and fits(spec, with_given(shape, more, spec)) for name, spec in specs.items()):
-            raise Refused("an actor or activity is malformed")
+    for part, shape, more in (("actors", actor, {"turns": dict}), ("activities", activity, optional), ("schedules", SCHEDULE, {"timezone": str})):
+        if not all(NAME.fullmatch(name) and fits(spec, with_given(shape, more, spec)) for name, spec in parts[part].items()):
+            raise Refused("an actor, activity or schedule is malformed")
+    turns = [spec["turns"] for spec in parts["actors"].values() if "turns" in spec]
+    secrets = [spec["secrets"] for spec in parts["activities"].values() if "secrets" in spec]
+    if not all(fits(limits, with_given({}, TURNS, limits)) for limits in turns):
+        raise Refused("the limits of an actor's turns are malformed")
+    if not all([*turns, *secrets, deployment.get("schedules", True)]):
+        raise Refused("what says nothing is left out")
     if not NAME.fullmatch(deployment["name"]):
         raise Refused("the name is malformed")
     return deployment
@@ -254,7 +274,8 @@ def value_of(vector, by_name):
         return [1, *blocks]
     manifest = vector["manifest"]
     specs = lambda part: {name: {**spec, "module": Link(spec["module"])} for name, spec in manifest[part].items()}
-    return {"v": 1, "name": manifest["name"], "actors": specs("actors"), "activities": specs("activities")}
+    given = {part: manifest[part] for part in ("schedules",) if part in manifest}
+    return {"v": 1, "name": manifest["name"], "actors": specs("actors"), "activities": specs("activities"), **given}
 
 
 def random_bytes(seed, n, length):
