@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-storage", &["loom-types"]),
     ("loom-evidence", &["loom-types"]),
     ("loom-verify", &["loom-evidence", "loom-machine", "loom-types", "loom-wasmtime"]),
+    ("loom-witness", &["loom-evidence", "loom-types"]),
     ("loom-runtime", &["loom-evidence", "loom-machine", "loom-storage", "loom-types"]),
     ("loom-sim", &["loom-evidence", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
     ("loom-client", &[]),
@@ -39,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "loom-types",
             "loom-verify",
             "loom-wasmtime",
+            "loom-witness",
         ],
     ),
 ];
@@ -46,11 +48,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Packages that must not get into the core, by crate.
 const HEAVY: &[(&str, &[&str])] = &[
     ("wasmtime", &["loom-wasmtime"]),
-    ("rusqlite", &["loom-store-sqlite"]),
-    ("axum", &["loom-server"]),
-    ("reqwest", &["loom-client"]),
-    ("hyper", &["loom-http", "loom-server"]),
-    ("rustls", &["loom-client", "loom-http", "loom-server"]),
+    ("rusqlite", &["loom-store-sqlite", "loom-witness"]),
+    ("axum", &["loom-server", "loom-witness"]),
+    ("reqwest", &["loom-client", "loom-witness"]),
+    ("hyper", &["loom-http", "loom-server", "loom-witness"]),
+    ("rustls", &["loom-client", "loom-http", "loom-server", "loom-witness"]),
     ("opentelemetry", &["loom-cli"]),
     ("opentelemetry-otlp", &["loom-cli"]),
     ("tracing-opentelemetry", &["loom-cli"]),

@@ -171,6 +171,28 @@ impl SignedCheckpoint {
         Self::read(&text)
     }
 
+    /// When a witness cosigned this, if `line` is its cosignature. A line of another key is malformed here.
+    pub fn cosignature_time(&self, line: &str, witness: &PublicKey) -> Result<u64, CheckpointError> {
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        if line.contains('\n') {
+            return Err(CheckpointError::Malformed("more than the line of a signature"));
+        }
+        let alone = Self::read(&format!("{}\n{line}\n", self.parts().0))?;
+        let time = alone.cosigned_by(std::slice::from_ref(witness))?.first().map(|cosigned| cosigned.time);
+        time.ok_or(CheckpointError::Malformed("not this witness's cosignature"))
+    }
+
+    /// The same checkpoint with the signatures under these keys' names and ids alone, whether they are good or not.
+    pub fn only_of(&self, keys: &[PublicKey]) -> Result<Self, CheckpointError> {
+        let (body, signatures) = self.parts();
+        let is_theirs = |line: &&str| {
+            let signature = Signature::from_bytes(line.as_bytes());
+            signature.is_ok_and(|it| keys.iter().any(|key| key.name() == it.name() && key.id() == it.id()))
+        };
+        let lines: Vec<&str> = signatures.lines().filter(is_theirs).collect();
+        Self::read(&format!("{body}\n{}\n", lines.join("\n")))
+    }
+
     fn signatures(&self) -> impl Iterator<Item = Signature> {
         self.parts().1.lines().filter_map(|line| Signature::from_bytes(line.as_bytes()).ok())
     }
@@ -322,5 +344,21 @@ mod tests {
         ] {
             assert!(matches!(signed.with_signatures(&lines), Err(CheckpointError::Malformed(_))), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_line_is_read_as_one_witness_s_cosignature() {
+        let signed = signed(&key(1));
+        let line = signed.cosign(&witness(3), 5);
+        let both = signed.with_signatures(&[&line]).unwrap();
+        for checkpoint in [&signed, &both] {
+            assert_eq!(checkpoint.cosignature_time(&line, &witness(3).public()), Ok(5));
+            assert!(checkpoint.cosignature_time(&line, &witness(4).public()).is_err());
+        }
+        assert!(signed.cosignature_time(&format!("{line}{line}"), &witness(3).public()).is_err());
+        let other = Checkpoint { size: 6, ..signed.checkpoint().clone() }.sign(&key(1));
+        assert!(matches!(other.cosignature_time(&line, &witness(3).public()), Err(CheckpointError::Forged { .. })));
+        assert_eq!(both.only_of(&[key(1).public()]).unwrap(), signed);
+        assert!(both.only_of(&[key(2).public()]).is_err(), "a note has a signature");
     }
 }
