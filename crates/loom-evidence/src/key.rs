@@ -119,6 +119,10 @@ impl PublicKey {
         }
     }
 
+    pub(crate) fn verifies_bytes(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verify_bytes(message, signature).is_ok()
+    }
+
     fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> Result<(), Rejected> {
         let signature: &[u8; SIGNATURE_LENGTH] = signature.try_into().map_err(|_| Rejected::Forged)?;
         self.key.verify(message, &Signature::from_bytes(signature)).map_err(|_| Rejected::Forged)
@@ -219,6 +223,10 @@ impl SigningKey {
     pub(crate) fn sign(&self, body: &str) -> Vec<u8> {
         assert_eq!(self.kind(), KeyKind::Log, "witnesses sign no trees of their own");
         self.key.sign(body.as_bytes()).to_bytes().to_vec()
+    }
+
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> Vec<u8> {
+        self.key.sign(message).to_bytes().to_vec()
     }
 
     /// The bytes that stand behind the key's id in a cosignature.

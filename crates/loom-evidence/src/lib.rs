@@ -12,6 +12,7 @@
 mod bundle;
 mod car;
 mod checkpoint;
+mod dsse;
 mod key;
 mod leaf;
 pub mod limits;
@@ -20,6 +21,7 @@ mod tree;
 pub use self::{
     bundle::{Bundle, BundleError, History, Inclusion, LogEvidence, Manifest},
     checkpoint::{Checkpoint, CheckpointError, Cosigned, SignedCheckpoint},
+    dsse::Envelope,
     key::{InvalidKey, KeyKind, PublicKey, SigningKey},
     leaf::{Leaf, actor_id},
     tree::{

@@ -1,33 +1,34 @@
 //! The log's side: who vouches that a history is the one that was written down, and the only one.
 
+use jiff::Timestamp;
 use loom_evidence::{Bundle, Checkpoint, History, Leaf, PublicKey, SignedCheckpoint, included};
 use loom_types::Entry;
 
 use crate::{Auditor, Class, Report};
 
-/// Whether each history stands in a log whose checkpoint a trusted key signed.
-pub(crate) fn check(bundle: &Bundle, auditor: &Auditor, report: &mut Report) -> Vec<bool> {
+/// Of each history, the trusted keys that vouch for it; none if nobody does.
+pub(crate) type Anchors = Vec<Vec<String>>;
+
+/// Who vouches for each history: it stands in a log whose checkpoint a trusted key signed.
+pub(crate) fn check(bundle: &Bundle, auditor: &Auditor, report: &mut Report) -> Anchors {
     let histories = &bundle.manifest().histories;
     let vouched = bundle.manifest().log.as_ref().and_then(|log| read(&log.checkpoint, auditor, report));
-    let Some((checkpoint, is_signed)) = vouched else {
+    let Some((checkpoint, keys)) = vouched else {
         for history in histories {
-            report.claim(
-                &history.actor,
-                Class::Claimed,
-                "the history is in no log: it may have been written at any time",
-            );
+            let detail = "the history is in no log: it may have been written at any time";
+            report.claim(&history.actor, Class::Claimed, detail);
         }
-        return vec![false; histories.len()];
+        return vec![Vec::new(); histories.len()];
     };
-    let stands = |(history, entries): (&History, &Vec<Entry>)| {
-        let Some(last) = entries.last() else { return false };
-        stands_in_log(history, last, &checkpoint, is_signed, report) && is_signed
+    let vouch = |(history, entries): (&History, &Vec<Entry>)| {
+        let stands = entries.last().is_some_and(|last| stands_in_log(history, last, &checkpoint, &keys, report));
+        if stands { keys.clone() } else { Vec::new() }
     };
-    histories.iter().zip(bundle.entries()).map(stands).collect()
+    histories.iter().zip(bundle.entries()).map(vouch).collect()
 }
 
-/// The checkpoint, and whether a trusted key signed it.
-fn read(text: &str, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoint, bool)> {
+/// The checkpoint, and the trusted keys of its node that signed it.
+fn read(text: &str, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoint, Vec<String>)> {
     let signed = match SignedCheckpoint::read(text) {
         Ok(signed) => signed,
         Err(error) => {
@@ -37,56 +38,80 @@ fn read(text: &str, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoin
     };
     let checkpoint = signed.checkpoint().clone();
     let subject = format!("log {}", checkpoint.origin);
-    let by = |keys: &[PublicKey], report: &mut Report| match signed.signed_by(keys) {
-        Ok(by) => by.into_iter().map(|key| key.name().to_owned()).collect(),
+    // A node's key is its log's name: another node's key, however trusted, cannot speak for this log.
+    let own: Vec<_> = auditor.keys.iter().filter(|key| key.name() == checkpoint.origin).cloned().collect();
+    let nodes: Vec<String> = match signed.signed_by(&own) {
+        Ok(keys) => keys.into_iter().map(PublicKey::to_string).collect(),
         Err(error) => {
             report.contradiction(None, error.to_string());
             Vec::new()
         }
     };
-    // A node's key is its log's name: another node's key, however trusted, cannot speak for this log.
-    let own: Vec<_> = auditor.keys.iter().filter(|key| key.name() == checkpoint.origin).cloned().collect();
-    let nodes: Vec<String> = by(&own, report);
-    let witnesses: Vec<String> = by(&auditor.witnesses, report);
-    let is_signed = !nodes.is_empty();
-    match (is_signed, auditor.keys.is_empty()) {
-        (true, _) => {
-            let detail = format!("{} leaves, signed by the node's key {}", checkpoint.size, nodes.join(", "));
-            report.claim(&subject, Class::Attested, detail);
+    match (nodes.is_empty(), auditor.keys.is_empty()) {
+        (false, _) => {
+            let detail = format!("{} leaves, signed by the node's key", checkpoint.size);
+            report.claimed(&subject, Class::Attested, detail).by.clone_from(&nodes);
         }
-        (false, true) => {
+        (true, true) => {
             let detail = "a checkpoint by a key that nobody vouched for: name the node's with --key";
             report.claim(&subject, Class::Claimed, detail);
         }
-        (false, false) => {
+        (true, false) => {
             let known: Vec<_> = auditor.keys.iter().map(PublicKey::name).collect();
-            let reason = format!(
-                "the checkpoint of '{}' is signed by none of the keys: {}",
-                checkpoint.origin,
-                known.join(", ")
-            );
+            let origin = &checkpoint.origin;
+            let reason = format!("the checkpoint of '{origin}' is signed by none of the keys: {}", known.join(", "));
             report.contradiction(None, reason);
         }
     }
-    match witnesses.is_empty() {
-        false => {
-            let detail = format!("witnessed by {}: the log was shown to it, and never rewound", witnesses.join(", "));
-            report.claim(&subject, Class::Attested, detail);
+    watched(&signed, auditor, &subject, report);
+    Some((checkpoint, nodes))
+}
+
+/// Who has watched the log grow.
+fn watched(signed: &SignedCheckpoint, auditor: &Auditor, subject: &str, report: &mut Report) {
+    let mut by = |keys: &[PublicKey]| match signed.cosigned_by(keys) {
+        Ok(cosigned) => cosigned.into_iter().map(|cosigned| (cosigned.key.clone(), cosigned.time)).collect(),
+        Err(error) => {
+            report.contradiction(None, error.to_string());
+            Vec::new()
         }
-        true => {
-            let detail =
-                "fork not excluded: no witness that you named has seen this log; its node may show others another one";
-            report.claim(&subject, Class::Claimed, detail);
-        }
-    }
-    Some((checkpoint, is_signed))
+    };
+    let monitors: Vec<(PublicKey, u64)> = by(&auditor.monitors);
+    let mut witnesses: Vec<(PublicKey, u64)> = by(&auditor.witnesses);
+    witnesses.extend(monitors.iter().filter(|monitor| !auditor.witnesses.contains(&monitor.0)).cloned());
+    let mut claim = |what: &str, who: &[(PublicKey, u64)], seen: &str, unseen: &str| {
+        let named: Vec<_> = who.iter().map(|(key, time)| format!("{} on {}", key.name(), date(*time))).collect();
+        let (class, detail) = match who.is_empty() {
+            false => (Class::Attested, format!("{seen} {}", named.join(", "))),
+            true => (Class::Claimed, unseen.to_owned()),
+        };
+        let keys = who.iter().map(|(key, _)| key.to_string()).collect();
+        report.claimed(format!("{subject} {what}"), class, detail).by = keys;
+    };
+    claim(
+        "rewind",
+        &witnesses,
+        "the log only ever grew, says",
+        "rewind not excluded: no witness that you named has seen this log; its node may show others another one",
+    );
+    claim(
+        "fork",
+        &monitors,
+        "every leaf was read, and no actor has two histories among them, says",
+        "fork not excluded: no monitor that you named has read this log; it may hold another history of the same actor",
+    );
+}
+
+fn date(unix_seconds: u64) -> String {
+    let time = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or_else(|| format!("second {unix_seconds}"), |time| time.to_string())
 }
 
 fn stands_in_log(
     history: &History,
     last: &Entry,
     checkpoint: &Checkpoint,
-    is_signed: bool,
+    keys: &[String],
     report: &mut Report,
 ) -> bool {
     let Some(inclusion) = &history.inclusion else {
@@ -98,8 +123,8 @@ fn stands_in_log(
     match included(&inclusion.proof, checkpoint.size, checkpoint.root, inclusion.index, leaf.hash()) {
         Ok(()) => {
             let detail = format!("entries up to {} are leaf {} of the log", last.seq, inclusion.index);
-            let class = if is_signed { Class::Attested } else { Class::Claimed };
-            report.claim(&history.actor, class, detail);
+            let class = if keys.is_empty() { Class::Claimed } else { Class::Attested };
+            report.claimed(&history.actor, class, detail).by = keys.to_vec();
             true
         }
         Err(error) => {

@@ -10,33 +10,51 @@ use std::{
 
 use bytes::Bytes;
 use clap::Args;
-use loom_evidence::{PublicKey, limits::BUNDLE_BYTES_MAX};
+use loom_evidence::{Envelope, KeyKind, PublicKey, SigningKey, limits::BUNDLE_BYTES_MAX};
 use loom_machine::Sandbox;
 use loom_wasmtime::{Settings, WasmtimeSandbox};
 
-use crate::{Auditor, Class, Report, verify};
+use crate::{Auditor, Class, Policy, Report, STATEMENT_TYPE, page, plain::plain, statement, verify, verify_both};
 
 /// Exit codes.
 const CONTRADICTION: u8 = 1;
 const UNREADABLE: u8 = 2;
+const POLICY_NOT_MET: u8 = 3;
 
 /// Check a bundle offline: its chain, its log, and every turn by running it again
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 all checks hold, 1 contradiction, 2 the file or an argument cannot be read, 3 policy not met."
+    after_help = "Exit codes: 0 all checks hold, 1 contradiction, 2 a file or an argument cannot be read, 3 policy not met."
 )]
 pub struct VerifyArguments {
     /// The bundle
     pub file: PathBuf,
+    /// A later bundle of the same actor: also check that it goes on where the first one ended
+    pub later: Option<PathBuf>,
     /// A node's public key that you trust: NAME+ID+BASE64, or a file that holds it. Repeat for more
     #[arg(long = "key", value_name = "KEY")]
     pub keys: Vec<String>,
-    /// A witness's public key that you trust. Repeat for more
+    /// Key of a witness that you trust to sign nothing but a log's growth. Repeat for more
     #[arg(long = "witness", value_name = "KEY")]
     pub witnesses: Vec<String>,
+    /// Key of a witness that you trust to read every leaf as well. Repeat for more
+    #[arg(long = "monitor", value_name = "KEY")]
+    pub monitors: Vec<String>,
+    /// What must be shown: a policy file
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Also write the report as a page for people
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Also write the verdict as a signed in-toto statement in a DSSE envelope
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    pub statement: Option<PathBuf>,
+    /// The private key file to sign the statement with, as 'loom key generate' makes one
+    #[arg(long, value_name = "FILE", requires = "statement")]
+    pub sign: Option<PathBuf>,
 }
 
 /// Verifies a file and prints the report; gives the exit code.
@@ -46,23 +64,61 @@ pub fn run(arguments: &VerifyArguments) -> u8 {
             let text = if arguments.json { json(&report) } else { text(&report) };
             // Whoever reads may stop reading; the exit code says it all.
             let _ = std::io::stdout().write_all(text.as_bytes());
-            if report.ok { 0 } else { CONTRADICTION }
+            match &report {
+                Report { ok: false, .. } => CONTRADICTION,
+                Report { policy: Some(policy), .. } if !policy.met => POLICY_NOT_MET,
+                _ => 0,
+            }
         }
         Err(problem) => {
-            let _ = writeln!(std::io::stderr(), "error[unreadable]: {problem}");
+            let _ = writeln!(std::io::stderr(), "error[unreadable]: {}", plain(&problem));
             UNREADABLE
         }
     }
 }
 
 fn verified(arguments: &VerifyArguments) -> Result<Report, String> {
-    let keys = |texts: &[String]| texts.iter().map(|text| key(text)).collect::<Result<Vec<_>, _>>();
-    let auditor =
-        Auditor { keys: keys(&arguments.keys)?, witnesses: keys(&arguments.witnesses)?, elapsed, ..Auditor::default() };
+    let keys = |flag: &str, texts: &[String], kind| {
+        texts.iter().map(|text| key(flag, text, kind)).collect::<Result<Vec<_>, _>>()
+    };
+    let auditor = Auditor {
+        keys: keys("--key", &arguments.keys, KeyKind::Log)?,
+        witnesses: keys("--witness", &arguments.witnesses, KeyKind::Witness)?,
+        monitors: keys("--monitor", &arguments.monitors, KeyKind::Witness)?,
+        policy: arguments.policy.as_deref().map(policy).transpose()?,
+        elapsed,
+        ..Auditor::default()
+    };
+    let signer = arguments.sign.as_deref().map(signing_key).transpose()?;
     let file = read(&arguments.file)?;
+    let later = arguments.later.as_deref().map(read).transpose()?;
     let sandbox = WasmtimeSandbox::new(Settings { instances_max: 4, ..Settings::default() });
     let sandbox: Box<dyn Sandbox> = Box::new(sandbox.map_err(|error| error.to_string())?);
-    verify(&file, &auditor, &*sandbox).map_err(|error| format!("{}: {error}", arguments.file.display()))
+    let report = match &later {
+        None => verify(&file, &auditor, &*sandbox),
+        Some(later) => verify_both(&file, later, &auditor, &*sandbox),
+    };
+    let named = || {
+        let later = arguments.later.as_ref().map(|later| format!(" or {}", later.display()));
+        format!("{}{}", arguments.file.display(), later.unwrap_or_default())
+    };
+    let report = report.map_err(|error| format!("{}: {error}", named()))?;
+    let newest = later.as_ref().unwrap_or(&file);
+    if let Some(path) = &arguments.html {
+        write(path, page(newest, &report).as_bytes())?;
+    }
+    if let (Some(path), Some(signer)) = (&arguments.statement, &signer) {
+        let files: Vec<_> = [Some((&arguments.file, &file)), arguments.later.as_ref().zip(later.as_ref())]
+            .into_iter()
+            .flatten()
+            .map(|(path, bytes)| (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), bytes))
+            .collect();
+        let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        let statement = statement(&files, &auditor, sandbox.engine(), &report);
+        let envelope = Envelope::sign(STATEMENT_TYPE, &statement, signer);
+        write(path, json(&envelope).as_bytes())?;
+    }
+    Ok(report)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program's own stopwatch")]
@@ -81,23 +137,45 @@ fn read(path: &Path) -> Result<Bytes, String> {
 }
 
 /// A key, or the file that holds one.
-fn key(text: &str) -> Result<PublicKey, String> {
-    text.parse().or_else(|error| {
-        let read = std::fs::read_to_string(text).map_err(|_| format!("--key or --witness '{text}': {error}"))?;
-        read.trim().parse().map_err(|error| format!("{text}: {error}"))
-    })
+fn key(flag: &str, text: &str, kind: KeyKind) -> Result<PublicKey, String> {
+    let key: PublicKey = match text.parse() {
+        Ok(key) => key,
+        Err(error) => {
+            let read = std::fs::read_to_string(text).map_err(|_| format!("{flag} '{text}': {error}"))?;
+            read.trim().parse().map_err(|error| format!("{text}: {error}"))?
+        }
+    };
+    match (key.kind() == kind, kind) {
+        (true, _) => Ok(key),
+        (false, KeyKind::Log) => Err(format!("{flag} '{text}': a witness's key; name it with --witness")),
+        (false, KeyKind::Witness) => Err(format!("{flag} '{text}': a node's key; name it with --key")),
+    }
 }
 
-fn json(report: &Report) -> String {
-    let mut text = serde_json::to_string(report).expect("our own types serialise");
+fn policy(path: &Path) -> Result<Policy, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Policy::read(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Of a private key nothing gets into an error.
+fn signing_key(path: &Path) -> Result<SigningKey, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    text.trim().parse().map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string(value).expect("our own types serialise");
     text.push('\n');
     text
 }
 
 /// The report for people. What stands in it may come from whoever made the file: no control character gets through.
 fn text(report: &Report) -> String {
-    let lines = lines(report);
-    lines.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    lines(report).lines().map(|line| plain(line) + "\n").collect()
 }
 
 fn lines(report: &Report) -> String {
@@ -119,6 +197,10 @@ fn lines(report: &Report) -> String {
             let _ = writeln!(text, "    in truth       {actual}");
         }
     }
+    for unmet in report.policy.iter().flat_map(|policy| &policy.unmet) {
+        let about = unmet.subject.as_deref().unwrap_or(&unmet.requirement);
+        let _ = writeln!(text, "\n  NOT MET  {about}\n    {}", unmet.reason);
+    }
     let count = |class| report.claims.iter().filter(|claim| claim.class == class).count();
     let counts = [Class::Proved, Class::ReExecuted, Class::Attested, Class::Claimed, Class::Redacted]
         .map(|class| (count(class), class))
@@ -127,8 +209,10 @@ fn lines(report: &Report) -> String {
         .map(|(count, class)| format!("{count} {class}"))
         .collect::<Vec<_>>();
     let missing = report.turns.all - report.turns.re_executed;
+    let is_met = report.policy.as_ref().is_none_or(|policy| policy.met);
     let verdict = match (report.ok, missing) {
         (false, _) => "REJECTED".to_owned(),
+        _ if !is_met => "nothing contradicts it, but the POLICY is NOT MET".to_owned(),
         (true, 0) => "all checks hold".to_owned(),
         (true, _) => {
             format!("nothing contradicts it, but {missing} of {} turns did not come out again", report.turns.all)

@@ -14,14 +14,14 @@ use loom_machine::{
 };
 use loom_types::{Cid, Entry, EntryBody, Payload, TurnNumber, TurnResult};
 
-use crate::{Class, Report, links::Ran};
+use crate::{Class, Code, Report, links::Ran};
 
-/// Runs every turn of a history again, and says how far each came out. `is_anchored`: somebody trusted vouches for the
+/// Runs every turn of a history again, and says how far each came out. `anchors`: trusted keys that vouch for the
 /// history.
 pub(crate) fn check(
     bundle: &Bundle,
     entries: &[Entry],
-    is_anchored: bool,
+    anchors: &[String],
     sandbox: &dyn Sandbox,
     is_over: &dyn Fn() -> bool,
     report: &mut Report,
@@ -40,7 +40,7 @@ pub(crate) fn check(
         match &entry.body {
             EntryBody::TurnStarted { .. } => {
                 let turn = recorded.next().expect("every start begins a turn");
-                let ran = Verified { workshop: &workshop, is_anchored, turn, report: &mut *report }.run();
+                let ran = Verified { workshop: &workshop, anchors, turn, report: &mut *report }.run();
                 runs.insert(entry.turn, ran);
             }
             EntryBody::Control { what, by, state, .. } => control(entry, what, by, state.is_some(), report),
@@ -126,7 +126,8 @@ impl Workshop<'_> {
 /// A turn that is being verified.
 struct Verified<'a> {
     workshop: &'a Workshop<'a>,
-    is_anchored: bool,
+    /// Keys that vouch for the history.
+    anchors: &'a [String],
     turn: &'a RecordedTurn,
     report: &'a mut Report,
 }
@@ -159,8 +160,8 @@ impl Verified<'_> {
                 self.report.contradiction(Some(first), error.to_string())
             }
             Replayed::Impossible(impossible) => {
-                let class = if self.is_anchored { Class::Attested } else { Class::Claimed };
-                self.claim("", class, format!("not run again: {impossible}"));
+                let class = if !self.anchors.is_empty() { Class::Attested } else { Class::Claimed };
+                self.claim_turn(class, format!("not run again: {impossible}"), module);
             }
         }
         none
@@ -214,7 +215,8 @@ impl Verified<'_> {
     }
 
     fn agreed(&mut self, agreed: &Agreed, module: Cid) {
-        let (last, class) = (self.turn.entries.last(), if self.is_anchored { Class::Attested } else { Class::Claimed });
+        let (last, class) =
+            (self.turn.entries.last(), if !self.anchors.is_empty() { Class::Attested } else { Class::Claimed });
         match last.map(|last| &last.body) {
             Some(EntryBody::TurnEnded { result, .. }) if agreed.to_the_end => {
                 let what = match result {
@@ -224,12 +226,15 @@ impl Verified<'_> {
                 };
                 let detail = format!("{what} out of module {module} again, with {} units of fuel", agreed.fuel);
                 self.report.turns.re_executed += 1;
-                self.claim("", Class::ReExecuted, detail);
+                self.claim_turn(Class::ReExecuted, detail, module);
             }
             Some(EntryBody::TurnEnded { .. }) => {
-                self.claim("", class, "the node ended it; what its guest did until then was run again".to_owned());
+                let detail = "the node ended it; what its guest did until then was run again".to_owned();
+                self.claim_turn(class, detail, module);
             }
-            _ => self.claim("", class, "still open; what its guest did so far was run again".to_owned()),
+            _ => {
+                self.claim_turn(class, "still open; what its guest did so far was run again".to_owned(), module);
+            }
         }
         for met in &agreed.outcomes {
             let (class, detail) = match &met.rests_on {
@@ -276,6 +281,18 @@ impl Verified<'_> {
             let detail = "the blob is in the file, under its name".to_owned();
             self.claim(&format!(" step {n} blob.get"), Class::ReExecuted, detail);
         }
+    }
+
+    /// What is said of the turn itself.
+    fn claim_turn(&mut self, class: Class, detail: String, module: Cid) {
+        let first = &self.turn.entries[0];
+        let EntryBody::TurnStarted { deployment, .. } = &first.body else { return };
+        let deployment = self.turn.deployment().unwrap_or(*deployment).to_string();
+        let actor_type = first.actor.actor_type().to_owned();
+        let subject = format!("{} turn {}", first.actor, first.turn);
+        let claim = self.report.claimed(subject, class, detail);
+        claim.code = Some(Code { actor_type, module: module.to_string(), deployment });
+        claim.by = if class == Class::Attested { self.anchors.to_vec() } else { Vec::new() };
     }
 
     fn claim(&mut self, what: &str, class: Class, detail: String) {

@@ -16,8 +16,13 @@ mod anchor;
 mod chain;
 mod cli;
 mod execute;
+mod extends;
+mod html;
 mod links;
+mod plain;
+mod policy;
 mod report;
+mod statement;
 mod values;
 
 use std::time::Duration;
@@ -28,7 +33,10 @@ use loom_machine::Sandbox;
 
 pub use self::{
     cli::{VerifyArguments, run},
-    report::{Claim, Class, Contradiction, Report, Turns},
+    html::page,
+    policy::{InvalidPolicy, Judgement, Policy, Unmet},
+    report::{Claim, Class, Code, Contradiction, Report, Turns},
+    statement::{PREDICATE_TYPE, STATEMENT_TYPE, statement},
 };
 
 /// What the auditor brings.
@@ -36,8 +44,12 @@ pub use self::{
 pub struct Auditor {
     /// Keys of nodes whose checkpoints are believed.
     pub keys: Vec<PublicKey>,
-    /// Keys of witnesses that are believed.
+    /// Keys of witnesses that are believed to sign nothing but growth.
     pub witnesses: Vec<PublicKey>,
+    /// Keys of witnesses that are believed to read every leaf as well.
+    pub monitors: Vec<PublicKey>,
+    /// What must be shown.
+    pub policy: Option<Policy>,
     /// How long turns are run again; what is left then is not. Without a stopwatch there is no end to it but fuel's.
     pub time: Duration,
     /// Time since some beginning.
@@ -46,7 +58,14 @@ pub struct Auditor {
 
 impl Default for Auditor {
     fn default() -> Self {
-        Self { keys: Vec::new(), witnesses: Vec::new(), time: Duration::from_secs(600), elapsed: Duration::default }
+        Self {
+            keys: Vec::new(),
+            witnesses: Vec::new(),
+            monitors: Vec::new(),
+            policy: None,
+            time: Duration::from_secs(600),
+            elapsed: Duration::default,
+        }
     }
 }
 
@@ -60,26 +79,63 @@ pub enum Unreadable {
 
 /// Verifies a bundle.
 pub fn verify(file: &Bytes, auditor: &Auditor, sandbox: &dyn Sandbox) -> Result<Report, Unreadable> {
-    let bundle = match Bundle::read(file) {
-        Ok(bundle) => bundle,
-        Err(error) if error.is_contradiction() => return Ok(Report::of_broken(&error)),
-        Err(error) => return Err(Unreadable::Bundle(error)),
-    };
-    let began = (auditor.elapsed)();
-    let mut report = Report::about(&bundle);
-    let anchored = anchor::check(&bundle, auditor, &mut report);
-    let is_over = || (auditor.elapsed)().saturating_sub(began) >= auditor.time;
-    let mut runs = Vec::new();
-    for ((history, entries), is_anchored) in bundle.manifest().histories.iter().zip(bundle.entries()).zip(&anchored) {
-        values::check(&bundle, entries, &mut report);
-        if chain::check(history, entries, &mut report) {
-            runs.push(execute::check(&bundle, entries, *is_anchored, sandbox, &is_over, &mut report));
+    Ok(Verification::of(file, auditor, sandbox)?.finished(auditor))
+}
+
+/// Verifies two bundles of one actor, and that the later one goes on where the earlier one ended. The report is about
+/// the later one; what contradicts the earlier one is in it too.
+pub fn verify_both(
+    earlier: &Bytes,
+    later: &Bytes,
+    auditor: &Auditor,
+    sandbox: &dyn Sandbox,
+) -> Result<Report, Unreadable> {
+    let earlier = Verification::of(earlier, auditor, sandbox)?;
+    let mut verification = Verification::of(later, auditor, sandbox)?;
+    verification.report.absorb(&earlier.report);
+    if let (Some(one), Some(other)) = (&earlier.bundle, &verification.bundle) {
+        extends::check((one, &earlier.anchors), (other, &verification.anchors), &mut verification.report);
+    }
+    Ok(verification.finished(auditor))
+}
+
+/// A bundle that was checked; none if the file contradicts itself before there is one.
+struct Verification {
+    bundle: Option<Bundle>,
+    anchors: anchor::Anchors,
+    report: Report,
+}
+
+impl Verification {
+    fn of(file: &Bytes, auditor: &Auditor, sandbox: &dyn Sandbox) -> Result<Self, Unreadable> {
+        let bundle = match Bundle::read(file) {
+            Ok(bundle) => bundle,
+            Err(error) if error.is_contradiction() => {
+                return Ok(Self { bundle: None, anchors: Vec::new(), report: Report::of_broken(&error) });
+            }
+            Err(error) => return Err(Unreadable::Bundle(error)),
+        };
+        let began = (auditor.elapsed)();
+        let is_over = || (auditor.elapsed)().saturating_sub(began) >= auditor.time;
+        let mut report = Report::about(&bundle);
+        let anchors = anchor::check(&bundle, auditor, &mut report);
+        let mut runs = Vec::new();
+        for ((history, entries), anchors) in bundle.manifest().histories.iter().zip(bundle.entries()).zip(&anchors) {
+            values::check(&bundle, entries, &mut report);
+            if chain::check(history, entries, &mut report) {
+                runs.push(execute::check(&bundle, entries, anchors, sandbox, &is_over, &mut report));
+            }
         }
+        // What is no journal is compared with nothing.
+        if runs.len() == anchors.len() {
+            links::check(&bundle, &runs, &anchors, &mut report);
+        }
+        Ok(Self { bundle: Some(bundle), anchors, report })
     }
-    // What is no journal is compared with nothing.
-    if runs.len() == anchored.len() {
-        links::check(&bundle, &runs, &anchored, &mut report);
+
+    fn finished(mut self, auditor: &Auditor) -> Report {
+        self.report.finish();
+        self.report.policy = auditor.policy.as_ref().map(|policy| policy.judge(&self.report));
+        self.report
     }
-    report.finish();
-    Ok(report)
 }

@@ -10,7 +10,7 @@ use loom_evidence::Bundle;
 use loom_machine::Message;
 use loom_types::{ActorAddress, Cid, Entry, EntryBody, Resolution, StepRef, TurnNumber, TurnResult};
 
-use crate::{Class, Report};
+use crate::{Class, Report, anchor::Anchors};
 
 /// What running a turn again has shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,8 +24,9 @@ pub(crate) struct Ran {
 /// What is known of each turn, by history.
 pub(crate) type Runs = Vec<BTreeMap<TurnNumber, Ran>>;
 
-/// Compares the histories of a bundle with one another. `anchored`: somebody trusted vouches for the history.
-pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchored: &[bool], report: &mut Report) {
+/// Compares the histories of a bundle with one another. `anchors`: trusted keys that vouch
+/// for each history.
+pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchors: &Anchors, report: &mut Report) {
     let links = Links::find(bundle);
     let mut causes = Vec::new();
     let mut stronger = HashMap::new();
@@ -35,7 +36,7 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchored: &[bool], report: &mu
                 causes.push((sent.entry.at, taken.entry.at));
                 let ran = runs[sent.entry.at.history].get(&sent.entry.turn).is_some_and(|ran| ran.steps);
                 let from = format!("{} turn {} step {}", sent.entry.actor, sent.entry.turn, sent.n);
-                let (class, how) = weight(ran, anchored[sent.entry.at.history]);
+                let (class, how) = weight(ran, !anchors[sent.entry.at.history].is_empty());
                 stronger.insert(taken.subject(), (class, format!("sent by {from}, which {how}")));
             }
             None => links.contradict_sender(bundle, *message, taken, report),
@@ -49,7 +50,7 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchored: &[bool], report: &mu
                 causes.push((given.entry.at, answered.entry.at));
                 let ran = runs[given.entry.at.history].get(&given.entry.turn);
                 let ran = ran.is_some_and(|ran| if given.at_end { ran.end } else { ran.steps });
-                let (class, how) = weight(ran, anchored[given.entry.at.history]);
+                let (class, how) = weight(ran, !anchors[given.entry.at.history].is_empty());
                 let from = format!("{} turn {}", given.entry.actor, given.entry.turn);
                 stronger.insert(answered.subject(), (class, format!("answered by {from}, which {how}")));
             }

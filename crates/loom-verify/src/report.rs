@@ -5,10 +5,12 @@ use std::{collections::HashMap, fmt};
 use loom_evidence::{Bundle, BundleError};
 use loom_machine::replay::Difference;
 use loom_types::{ActorAddress, Entry};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::Judgement;
 
 /// What a claim rests on, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// A proof that needs nobody's word.
@@ -44,6 +46,23 @@ pub struct Claim {
     pub class: Class,
     /// What is claimed, and why it has this class.
     pub detail: String,
+    /// Keys that vouch for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// Of a turn: what ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+}
+
+/// The code of a turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Code {
+    /// The type of its actor.
+    pub actor_type: String,
+    /// CID of the module.
+    pub module: String,
+    /// CID of the deployment that pinned it.
+    pub deployment: String,
 }
 
 /// Something that cannot be true.
@@ -85,6 +104,9 @@ pub struct Report {
     pub claims: Vec<Claim>,
     /// What cannot be true.
     pub failures: Vec<Contradiction>,
+    /// Whether the auditor's policy is met, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Judgement>,
 }
 
 impl Report {
@@ -96,6 +118,7 @@ impl Report {
             turns: Turns::default(),
             claims: Vec::new(),
             failures: Vec::new(),
+            policy: None,
         }
     }
 
@@ -116,11 +139,24 @@ impl Report {
             turns: Turns::default(),
             claims: Vec::new(),
             failures: vec![failure],
+            policy: None,
         }
     }
 
     pub(crate) fn claim(&mut self, subject: impl fmt::Display, class: Class, detail: impl Into<String>) {
-        self.claims.push(Claim { subject: subject.to_string(), class, detail: detail.into() });
+        self.claimed(subject, class, detail);
+    }
+
+    /// The same, for more to be said about it.
+    pub(crate) fn claimed(
+        &mut self,
+        subject: impl fmt::Display,
+        class: Class,
+        detail: impl Into<String>,
+    ) -> &mut Claim {
+        let (by, code) = (Vec::new(), None);
+        self.claims.push(Claim { subject: subject.to_string(), class, detail: detail.into(), by, code });
+        self.claims.last_mut().expect("just put there")
     }
 
     /// What was only claimed rests on more, by subject: what else the file shows about it.
@@ -157,6 +193,14 @@ impl Report {
             expected: Some(journal),
             actual: Some(guest),
         });
+    }
+
+    /// Takes over what another file is contradicted by.
+    pub(crate) fn absorb(&mut self, other: &Report) {
+        for failure in &other.failures {
+            let reason = format!("in the first file: {}", failure.reason);
+            self.failures.push(Contradiction { reason, ..failure.clone() });
+        }
     }
 
     pub(crate) fn finish(&mut self) {

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod closure;
+mod export;
+mod extends;
 mod mutations;
 mod operator;
+mod policy;
 mod redaction;
 mod verify;
 mod world;

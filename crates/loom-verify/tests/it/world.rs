@@ -117,6 +117,11 @@ impl World {
         self.handle.bundle(&probe(), &options).await.unwrap()
     }
 
+    pub(crate) async fn bundle_of(&self, actor: &str) -> Bundle {
+        let actor = ActorAddress::within("default", actor).unwrap();
+        self.handle.bundle(&actor, &BundleOptions::default()).await.unwrap()
+    }
+
     /// Somebody who trusts this node's key.
     pub(crate) fn auditor(&self) -> Auditor {
         Auditor { keys: vec![self.key.public()], ..Auditor::default() }
