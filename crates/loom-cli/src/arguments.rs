@@ -5,6 +5,7 @@ mod deploy;
 mod guests;
 mod node;
 mod token;
+mod witness;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     guests::{Build, GuestKind, GuestLanguage, New, Test},
     node::NodeArguments,
     token::Token,
+    witness::Witness,
 };
 use crate::{CliError, target::TargetArguments};
 
@@ -99,6 +101,9 @@ pub enum Command {
     /// The key that signs the node's log
     #[command(subcommand)]
     Key(Key),
+    /// Watch other nodes' logs and cosign what only grows
+    #[command(subcommand)]
+    Witness(Witness),
     /// Measure this machine
     #[command(subcommand)]
     Bench(Bench),

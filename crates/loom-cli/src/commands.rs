@@ -20,6 +20,7 @@ mod serve;
 mod test;
 mod token;
 mod watch;
+mod witness;
 
 use crate::{
     Arguments, CliError,
@@ -61,6 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Bundle(arguments) => bundle::bundle(arguments).await,
         Command::Verify(arguments) => bundle::verify(arguments),
         Command::Key(command) => key::key(command),
+        Command::Witness(command) => witness::witness(command).await,
         Command::Bench(command) => bench::bench(command).await,
         Command::Demo(Demo::LoanReview(arguments)) => demo::loan_review(arguments).await,
     }

@@ -49,24 +49,29 @@ fn announce(node: &ServingNode) {
 }
 
 /// What tells a node to stop. Made before it starts: whoever read that it listens may tell it at once.
-struct StopSignals {
+pub(super) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl StopSignals {
-    fn new() -> Result<Self, CliError> {
+    pub(super) fn new() -> Result<Self, CliError> {
         let listen = |kind| signal(kind).map_err(|error| CliError::new("signal", error));
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    /// Runs the node until one comes.
-    async fn stop(mut self, node: ServingNode) -> Result<(), CliError> {
+    /// Waits until one comes.
+    pub(super) async fn wait(mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
         eprintln!("stopping");
+    }
+
+    /// Runs the node until one comes.
+    async fn stop(self, node: ServingNode) -> Result<(), CliError> {
+        self.wait().await;
         node.shutdown().await;
         Ok(())
     }

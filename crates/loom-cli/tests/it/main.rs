@@ -14,3 +14,4 @@ mod security;
 mod tenants;
 mod traces;
 mod usage;
+mod witness;

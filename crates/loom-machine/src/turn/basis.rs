@@ -113,6 +113,10 @@ impl Turn {
                 let token = promise_token(outcome.payload()).unwrap_or_default();
                 Basis::Known(Ok(super::live::promise_created(n, &token)))
             }
+            // What a blob holds is read again and never recorded.
+            Request::BlobGet { .. } if matches!(outcome, Outcome::Ok(_)) => {
+                Basis::Known(Err(Failure::new("not-recorded", "")))
+            }
             // Its time, by the node's clock; or that a blob was not there, or is no text.
             Request::Now | Request::BlobGet { .. } => Basis::Host,
             _ => started(outcome),

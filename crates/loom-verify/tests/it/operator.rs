@@ -109,3 +109,21 @@ async fn values_must_have_the_form_that_their_place_asks_for() {
     }
     world.runtime.shutdown().await;
 }
+
+/// What a blob holds is known by its name: no journal says it, and none may say something else.
+#[tokio::test]
+async fn what_a_blob_holds_is_not_for_the_journal_to_say() {
+    let world = World::new().await;
+    world.run(r#"{"do":[{"op":"blob.put","text":"so"},{"op":"blob.get","cid":{"$ref":0}},{"reply":1}]}"#).await;
+    let bundle = world.bundle(None).await;
+    let is_read = |entry: &Entry| matches!(&entry.body, EntryBody::Step { op, .. } if op == "blob.get");
+    let place = bundle.entries()[0].iter().position(is_read).unwrap();
+    let lie = Payload::json(r#""otherwise""#, &mut OsSalts::default());
+    let mut changed = bundle.entries()[0][place].clone();
+    let EntryBody::Step { outcome, .. } = &mut changed.body else { unreachable!("found as one") };
+    *outcome = Some(loom_types::Resolution::Ok(lie.cid()));
+    let forged = signed(&world, &bundle, place, changed, &[lie]).unwrap();
+    let report = verified(&forged, &world.auditor());
+    assert!(!report.ok && report.failures[0].reason.contains("does something else"), "{report:#?}");
+    world.runtime.shutdown().await;
+}
