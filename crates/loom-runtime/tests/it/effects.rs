@@ -255,10 +255,15 @@ async fn an_attempt_has_a_deadline_and_is_retried() {
 async fn a_turn_that_ends_takes_its_requests_with_it() {
     let world = World::new([]);
     let node = start(&world, MemoryStore::storage(), |_| ()).await;
-    let program = format!(
-        r#"{{"do":[{{"op":"activity.start","name":"fetch","input":{{"do":[{GET}]}}}},{{"op":"sleep","ms":1}}]}}"#
-    );
-    let (_, ()) = tokio::join!(node.run("a", &program), world.arrived(1));
+    let start = format!(r#"{{"op":"activity.start","name":"fetch","input":{{"do":[{GET}]}}}}"#);
+    // The turn may only end once the request is under way.
+    let program = format!(r#"{{"do":[{start},{{"op":"receive","type":"go"}}]}}"#);
+    let go = async || {
+        world.arrived(1).await;
+        node.run("a", r#"{"type":"go","do":[]}"#).await
+    };
+    let (ended, gone) = tokio::join!(node.run("a", &program), go());
+    (ended.unwrap(), gone.unwrap());
     let dropped = tokio::time::timeout(PATIENCE, world.dropped.acquire()).await;
     dropped.expect("the request is given up").unwrap().forget();
     node.runtime.shutdown().await;
