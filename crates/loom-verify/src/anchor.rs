@@ -1,7 +1,7 @@
 //! The log's side: who vouches that a history is the one that was written down, and the only one.
 
 use jiff::Timestamp;
-use loom_evidence::{Bundle, Checkpoint, History, Leaf, PublicKey, SignedCheckpoint, included};
+use loom_evidence::{Bundle, Checkpoint, History, KeyKind, Leaf, PublicKey, SignedCheckpoint, included};
 use loom_types::Entry;
 
 use crate::{Auditor, Class, Report};
@@ -39,7 +39,9 @@ fn read(text: &str, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoin
     let checkpoint = signed.checkpoint().clone();
     let subject = format!("log {}", checkpoint.origin);
     // A node's key is its log's name: another node's key, however trusted, cannot speak for this log.
-    let own: Vec<_> = auditor.keys.iter().filter(|key| key.name() == checkpoint.origin).cloned().collect();
+    // Nor can a witness's key, whatever its name.
+    let is_own = |key: &&PublicKey| key.name() == checkpoint.origin && key.kind() == KeyKind::Log;
+    let own: Vec<_> = auditor.keys.iter().filter(is_own).cloned().collect();
     let nodes: Vec<String> = match signed.signed_by(&own) {
         Ok(keys) => keys.into_iter().map(PublicKey::to_string).collect(),
         Err(error) => {

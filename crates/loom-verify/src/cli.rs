@@ -136,15 +136,16 @@ fn read(path: &Path) -> Result<Bytes, String> {
     std::fs::read(path).map(Bytes::from).map_err(failed)
 }
 
-/// A key, or the file that holds one.
+/// The public key that an argument names: its text, or the file that holds it. The error is for people.
+pub fn read_key(flag: &str, text: &str) -> Result<PublicKey, String> {
+    text.parse().or_else(|error| {
+        let read = std::fs::read_to_string(text).map_err(|_| format!("{flag} '{text}': {error}"))?;
+        read.trim().parse().map_err(|error| format!("{text}: {error}"))
+    })
+}
+
 fn key(flag: &str, text: &str, kind: KeyKind) -> Result<PublicKey, String> {
-    let key: PublicKey = match text.parse() {
-        Ok(key) => key,
-        Err(error) => {
-            let read = std::fs::read_to_string(text).map_err(|_| format!("{flag} '{text}': {error}"))?;
-            read.trim().parse().map_err(|error| format!("{text}: {error}"))?
-        }
-    };
+    let key = read_key(flag, text)?;
     match (key.kind() == kind, kind) {
         (true, _) => Ok(key),
         (false, KeyKind::Log) => Err(format!("{flag} '{text}': a witness's key; name it with --witness")),

@@ -32,7 +32,7 @@ use loom_evidence::{Bundle, BundleError, PublicKey};
 use loom_machine::Sandbox;
 
 pub use self::{
-    cli::{VerifyArguments, run},
+    cli::{VerifyArguments, read_key, run},
     html::page,
     policy::{InvalidPolicy, Judgement, Policy, Unmet},
     report::{Claim, Class, Code, Contradiction, Report, Turns},

@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use loom_evidence::PublicKey;
 use loom_runtime::causes;
 use loom_witness::{LogStatus, Settings, SystemClock, WatchedLog};
 use serde_json::json;
@@ -52,14 +51,7 @@ fn watched(text: &str) -> Result<WatchedLog, CliError> {
         Some((key, rest)) => (key, Some(format!("http{rest}"))),
         None => (text, None),
     };
-    let invalid = |problem: String| CliError::new("key-invalid", problem).exit(2);
-    let key = match key.parse::<PublicKey>() {
-        Ok(key) => key,
-        Err(error) => {
-            let read = std::fs::read_to_string(key).map_err(|_| invalid(format!("--log '{key}': {error}")))?;
-            read.trim().parse().map_err(|error| invalid(format!("{key}: {error}")))?
-        }
-    };
+    let key = loom_verify::read_key("--log", key).map_err(|problem| CliError::new("key-invalid", problem).exit(2))?;
     Ok(WatchedLog { key, url, token: None })
 }
 
