@@ -62,6 +62,7 @@ where
     an_entry_is_found_in_the_log(fresh().await).await;
     erasing_takes_no_leaf_away(fresh().await).await;
     checkpoints_only_grow(fresh().await).await;
+    witnesses_follow_the_checkpoints(fresh().await).await;
     tiles_are_not_collected(fresh().await).await;
 }
 

@@ -1,8 +1,8 @@
 //! The log port: one gapless order over what all actors of a node have done.
 //!
 //! A commit may bring a [`Leaf`], which is appended to the log in the same transaction. What the leaves are hashed to,
-//! and who signs it, is for others: a store keeps leaves, the names of full tiles of hashes, and the newest checkpoint.
-//! Nothing of it is ever changed or removed but the checkpoint, which the next one replaces.
+//! and who signs it, is for others: a store keeps leaves, the names of full tiles of hashes, and the newest
+//! checkpoints. Nothing of it is ever changed or removed but the checkpoints, which the next ones replace.
 
 use async_trait::async_trait;
 use loom_types::{ActorAddress, Cid, SequenceNumber};
@@ -68,4 +68,12 @@ pub trait Log: Send + Sync {
     /// leaves than the newest, or of more than there are, is refused as [`StoreError::Unsealable`]. Storing the same
     /// again changes nothing.
     async fn seal(&self, checkpoint: CheckpointRecord, tiles: Vec<TileRecord>) -> Result<(), StoreError>;
+
+    /// The newest checkpoint that witnesses cosigned, with what they signed.
+    async fn witnessed(&self) -> Result<Option<CheckpointRecord>, StoreError>;
+
+    /// Stores a checkpoint that witnesses cosigned in place of the one before. One of fewer leaves than that, or of
+    /// more than the newest checkpoint, is refused as [`StoreError::Unsealable`], which then counts the leaves of that
+    /// one.
+    async fn keep_witnessed(&self, checkpoint: CheckpointRecord) -> Result<(), StoreError>;
 }

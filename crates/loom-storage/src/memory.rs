@@ -50,6 +50,7 @@ struct State {
     leaves: Vec<LeafRecord>,
     tiles: BTreeMap<(u8, u64), Cid>,
     checkpoint: Option<CheckpointRecord>,
+    witnessed: Option<CheckpointRecord>,
 }
 
 struct Actor {

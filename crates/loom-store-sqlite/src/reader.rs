@@ -13,7 +13,7 @@ use loom_storage::{
 use loom_types::{ActorAddress, MessageId, Namespace, Payload, Resolution, SequenceNumber, StepRef, TurnNumber};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-pub(crate) use self::log::{checkpoint, size as log_size};
+pub(crate) use self::log::{checkpoint, size as log_size, witnessed};
 use crate::{error::store_error, schema};
 
 /// Idle connections kept for the next read.
@@ -128,6 +128,7 @@ pub(crate) const ALL: &[&str] = &[
     log::ACTOR_END,
     log::SEGMENT_WITH_LEAF,
     log::TILE,
+    log::WITNESSED,
     log::CHECKPOINT,
     ARRIVALS,
     STATUS,

@@ -11,11 +11,13 @@ use crate::{
 };
 
 /// Format of the tables below, and of the pages they are on. Format 1 had no page digests and is not read.
-const FORMAT: i64 = 3;
-/// The one before, without a log. It is taken over when it is opened.
-const FORMAT_WITHOUT_LOG: i64 = 2;
+const FORMAT: i64 = OLDEST_FORMAT + ADDED.len() as i64;
+/// The oldest format that is taken over when it is opened.
+const OLDEST_FORMAT: i64 = 2;
+/// What each format since added, to a new database as to one of the format before.
+const ADDED: &[&str] = &[LOG, WITNESSED];
 
-/// The tables of format 2, to which [`LOG`] adds.
+/// The tables of format 2.
 ///
 /// `segments.id` is `actor << 32 | seq`: one b-tree, clustered by actor, appended at its end.
 /// An actor has a row from the moment something is sent to it; its journal begins with `next_seq` 1.
@@ -113,7 +115,7 @@ CREATE TABLE deployments (
 CREATE INDEX deployments_name ON deployments (namespace, name, id);
 ";
 
-/// What format 3 adds, to a new database as to one of format 2.
+/// What format 3 adds.
 ///
 /// `leaves.id` is a leaf's index and 1, `leaves.head` the digest of the entry `seq`; `meta` counts the leaves, on the page
 /// that every transaction writes. `segments.leaf`: the leaf that came with the segment, if one did, so that the way from
@@ -151,6 +153,16 @@ UPDATE segments SET leaf = newest.leaf FROM (
 INSERT INTO meta (key, value) SELECT 'leaves', count(*) FROM leaves;
 ";
 
+/// What format 4 adds: the newest checkpoint that witnesses cosigned.
+const WITNESSED: &str = "
+CREATE TABLE witnessed (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    size INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    note TEXT NOT NULL
+);
+";
+
 /// The writing connection, and what the database says of itself.
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
@@ -172,10 +184,11 @@ pub(crate) fn open_writer(path: &Path, settings: &Settings, counted: Option<Coun
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(database)?;
     prepare(&connection, settings).map_err(database)?;
     match user_version(&connection).map_err(database)? {
-        FORMAT => check_counted(&connection, settings, counted, path)?,
-        FORMAT_WITHOUT_LOG => {
+        found @ OLDEST_FORMAT..=FORMAT => {
             check_counted(&connection, settings, counted, path)?;
-            add_log(&connection).map_err(database)?;
+            if found < FORMAT {
+                take_over(&connection, found).map_err(database)?;
+            }
         }
         0 if counted.is_none() => make_tables(&connection).map_err(database)?,
         0 => return Err(lost(settings, 0, counted.map_or(0, |counted| counted.transactions))),
@@ -229,17 +242,23 @@ fn check_counted(
 fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(SCHEMA)?;
-    transaction.execute_batch(LOG)?;
-    transaction.pragma_update(None, "user_version", FORMAT)?;
+    add(&transaction, OLDEST_FORMAT)?;
     transaction.commit()
 }
 
-/// Takes over a database of the format before.
-fn add_log(connection: &Connection) -> rusqlite::Result<()> {
+/// Takes over a database of an older format.
+fn take_over(connection: &Connection, found: i64) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(LOG)?;
-    transaction.pragma_update(None, "user_version", FORMAT)?;
+    add(&transaction, found)?;
     transaction.commit()
+}
+
+/// What was added since format `found`.
+fn add(transaction: &Connection, found: i64) -> rusqlite::Result<()> {
+    for added in &ADDED[(found - OLDEST_FORMAT) as usize..] {
+        transaction.execute_batch(added)?;
+    }
+    transaction.pragma_update(None, "user_version", FORMAT)
 }
 
 fn count(connection: &Connection) -> rusqlite::Result<Counted> {

@@ -330,4 +330,12 @@ impl Log for SqliteStore {
     async fn seal(&self, checkpoint: CheckpointRecord, tiles: Vec<TileRecord>) -> Result<(), StoreError> {
         self.write(move |group| group.seal(&checkpoint, &tiles)).await
     }
+
+    async fn witnessed(&self) -> Result<Option<CheckpointRecord>, StoreError> {
+        self.readers.read("the log's witnessed checkpoint", |reader| reader.witnessed())
+    }
+
+    async fn keep_witnessed(&self, checkpoint: CheckpointRecord) -> Result<(), StoreError> {
+        self.write(move |group| group.keep_witnessed(&checkpoint)).await
+    }
 }

@@ -214,4 +214,13 @@ impl Log for FaultyStore {
         let sealed = self.disk.durable.log.seal(checkpoint, tiles);
         self.through("seal", sealed).await.map_err(StoreError::Unavailable)?
     }
+
+    async fn witnessed(&self) -> Result<Option<CheckpointRecord>, StoreError> {
+        self.through("witnessed", self.disk.durable.log.witnessed()).await.map_err(StoreError::Unavailable)?
+    }
+
+    async fn keep_witnessed(&self, checkpoint: CheckpointRecord) -> Result<(), StoreError> {
+        let kept = self.disk.durable.log.keep_witnessed(checkpoint);
+        self.through("keep_witnessed", kept).await.map_err(StoreError::Unavailable)?
+    }
 }

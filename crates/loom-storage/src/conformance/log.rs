@@ -169,6 +169,31 @@ pub async fn checkpoints_only_grow(storage: Storage) {
     assert_eq!((found(tile(1, 1)).await, found(tile(0, u64::MAX)).await), (None, None));
 }
 
+/// What witnesses cosigned is kept beside the newest checkpoint, is never larger, and only grows.
+pub async fn witnesses_follow_the_checkpoints(storage: Storage) {
+    let mut writer = Writer::acquire(&storage, &actor("a")).await;
+    for _ in 0..3 {
+        rest(&mut writer, &storage, 1).await;
+    }
+    let cosigned = |size| CheckpointRecord { note: format!("cosigned {size}"), ..checkpoint(size) };
+    let kept = async || storage.log.witnessed().await.expect("witnessed");
+    assert_eq!(kept().await, None);
+    let unsigned = storage.log.keep_witnessed(cosigned(1)).await;
+    assert!(matches!(unsigned, Err(StoreError::Unsealable { size: 1, newest: 0, leaves: 0 })), "{unsigned:?}");
+    storage.log.seal(checkpoint(2), vec![]).await.expect("seal");
+    storage.log.keep_witnessed(cosigned(2)).await.expect("keep");
+    storage.log.seal(checkpoint(3), vec![]).await.expect("seal");
+    assert_eq!(kept().await, Some(cosigned(2)), "the next checkpoint leaves it");
+    assert_eq!(storage.log.checkpoint().await.expect("checkpoint"), Some(checkpoint(3)));
+    let too_small = storage.log.keep_witnessed(cosigned(1)).await;
+    assert!(matches!(too_small, Err(StoreError::Unsealable { size: 1, newest: 2, leaves: 3 })), "{too_small:?}");
+    let another = CheckpointRecord { note: "another witness too".into(), ..cosigned(2) };
+    storage.log.keep_witnessed(another.clone()).await.expect("keep");
+    assert_eq!(kept().await, Some(another));
+    storage.log.keep_witnessed(cosigned(3)).await.expect("keep");
+    assert_eq!(kept().await, Some(cosigned(3)));
+}
+
 /// A tile that a checkpoint came with stays; one that none came with does not.
 pub async fn tiles_are_not_collected(storage: Storage) {
     let put = async |content: &'static [u8]| {

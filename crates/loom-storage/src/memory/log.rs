@@ -42,4 +42,19 @@ impl Log for MemoryStore {
         state.tiles.extend(tiles.into_iter().map(|tile| ((tile.level, tile.index), tile.cid)));
         Ok(())
     }
+
+    async fn witnessed(&self) -> Result<Option<CheckpointRecord>, StoreError> {
+        Ok(self.lock().witnessed.clone())
+    }
+
+    async fn keep_witnessed(&self, checkpoint: CheckpointRecord) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let size_of = |record: &Option<CheckpointRecord>| record.as_ref().map_or(0, |record| record.size);
+        let (size, newest, leaves) = (checkpoint.size, size_of(&state.witnessed), size_of(&state.checkpoint));
+        if size < newest || size > leaves {
+            return Err(StoreError::Unsealable { size, newest, leaves });
+        }
+        state.witnessed = Some(checkpoint);
+        Ok(())
+    }
 }

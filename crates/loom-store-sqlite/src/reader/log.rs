@@ -17,6 +17,8 @@ pub(super) const SEGMENT_WITH_LEAF: &str =
 pub(super) const TILE: &str = "SELECT cid FROM tiles WHERE level = ?1 AND number = ?2";
 pub(super) const CHECKPOINT: &str = "SELECT size, at_ms, note FROM checkpoint WHERE id = 0";
 
+pub(super) const WITNESSED: &str = "SELECT size, at_ms, note FROM witnessed WHERE id = 0";
+
 /// A segment's row whose commit brought a leaf.
 struct WithLeaf {
     id: i64,
@@ -31,7 +33,16 @@ pub(crate) fn size(connection: &Connection) -> rusqlite::Result<u64> {
 
 /// The newest checkpoint; also asked by the writer.
 pub(crate) fn checkpoint(connection: &Connection) -> rusqlite::Result<Option<CheckpointRecord>> {
-    let mut query = connection.prepare_cached(CHECKPOINT)?;
+    record(connection, CHECKPOINT)
+}
+
+/// The newest checkpoint that witnesses cosigned; also asked by the writer.
+pub(crate) fn witnessed(connection: &Connection) -> rusqlite::Result<Option<CheckpointRecord>> {
+    record(connection, WITNESSED)
+}
+
+fn record(connection: &Connection, statement: &str) -> rusqlite::Result<Option<CheckpointRecord>> {
+    let mut query = connection.prepare_cached(statement)?;
     let found =
         query.query_row([], |row| Ok(CheckpointRecord { size: row.get(0)?, at_ms: row.get(1)?, note: row.get(2)? }));
     found.optional()
@@ -103,6 +114,10 @@ impl Reader<'_> {
 
     pub(crate) fn checkpoint(&self) -> Result<Option<CheckpointRecord>, ReadError> {
         Ok(checkpoint(self.connection)?)
+    }
+
+    pub(crate) fn witnessed(&self) -> Result<Option<CheckpointRecord>, ReadError> {
+        Ok(witnessed(self.connection)?)
     }
 }
 

@@ -28,8 +28,15 @@ async fn append(storage: &Storage, key: &str, change: impl FnOnce(&mut Commit, L
     leaf
 }
 
-/// What format 3 added, taken away.
+/// What format 4 added, taken away.
+fn as_format_3(path: &Path) {
+    let connection = connect(path, OpenFlags::default()).unwrap();
+    connection.execute_batch("DROP TABLE witnessed; PRAGMA user_version = 3;").unwrap();
+}
+
+/// What format 3 added, taken away too.
 fn as_format_2(path: &Path) {
+    as_format_3(path);
     let connection = connect(path, OpenFlags::default()).unwrap();
     connection
         .execute_batch(
@@ -72,6 +79,27 @@ async fn a_folder_without_a_log_is_taken_over() {
     assert_eq!(leaves().await.len(), 3);
     drop(storage);
     assert_eq!(open(&settings).unwrap().log.size().await.unwrap(), 3, "once");
+}
+
+/// The log goes on, and so does what is signed of it.
+#[tokio::test]
+async fn a_folder_without_witnesses_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::new(folder.path());
+    let storage = open(&settings).unwrap();
+    let leaf = append(&storage, "a", |commit, leaf| commit.leaf = Some(leaf)).await;
+    let checkpoint = loom_storage::CheckpointRecord { size: 1, at_ms: 1, note: "signed".into() };
+    storage.log.seal(checkpoint.clone(), vec![]).await.unwrap();
+    drop(storage);
+    as_format_3(&folder.path().join("loom.db"));
+
+    let storage = open(&settings).unwrap();
+    assert_eq!(storage.log.checkpoint().await.unwrap(), Some(checkpoint.clone()));
+    assert_eq!(storage.log.leaves(0, 9).await.unwrap()[0].leaf, leaf);
+    assert_eq!(storage.log.witnessed().await.unwrap(), None);
+    storage.log.keep_witnessed(checkpoint.clone()).await.unwrap();
+    drop(storage);
+    assert_eq!(open(&settings).unwrap().log.witnessed().await.unwrap(), Some(checkpoint));
 }
 
 #[test]

@@ -61,4 +61,15 @@ impl GroupWriter<'_> {
         }
         Ok(Ok(()))
     }
+
+    pub(crate) fn keep_witnessed(&self, checkpoint: &CheckpointRecord) -> rusqlite::Result<Result<(), StoreError>> {
+        let newest = reader::witnessed(self.transaction)?.map_or(0, |newest| newest.size);
+        let leaves = reader::checkpoint(self.transaction)?.map_or(0, |sealed| sealed.size);
+        let CheckpointRecord { size, at_ms, note } = checkpoint;
+        if *size < newest || *size > leaves {
+            return Ok(Err(StoreError::Unsealable { size: *size, newest, leaves }));
+        }
+        self.run(sql::SET_WITNESSED, params![size, integer(*at_ms), note])?;
+        Ok(Ok(()))
+    }
 }

@@ -13,6 +13,8 @@ pub(crate) const NEW_LEAF: &str = "INSERT INTO leaves (actor, seq, head) VALUES 
 pub(crate) const COUNT_LEAVES: &str = "UPDATE meta SET value = value + ?1 WHERE key = 'leaves' RETURNING value";
 pub(crate) const SET_CHECKPOINT: &str =
     "INSERT OR REPLACE INTO checkpoint (id, size, at_ms, note) VALUES (0, ?1, ?2, ?3)";
+pub(crate) const SET_WITNESSED: &str =
+    "INSERT OR REPLACE INTO witnessed (id, size, at_ms, note) VALUES (0, ?1, ?2, ?3)";
 pub(crate) const SET_TILE: &str = "INSERT OR REPLACE INTO tiles (level, number, cid) VALUES (?1, ?2, ?3)";
 pub(crate) const SET_STATE: &str = "INSERT OR REPLACE INTO states (actor, block) VALUES (?1, ?2)";
 pub(crate) const CLEAR_STATE: &str = "DELETE FROM states WHERE actor = ?1";
@@ -65,6 +67,7 @@ pub(crate) const ALL: &[&str] = &[
     NEW_LEAF,
     COUNT_LEAVES,
     SET_CHECKPOINT,
+    SET_WITNESSED,
     SET_TILE,
     SET_STATE,
     CLEAR_STATE,
