@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-runtime", &["loom-evidence", "loom-machine", "loom-storage", "loom-types"]),
     ("loom-sim", &["loom-evidence", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
     ("loom-client", &[]),
-    ("loom-server", &["loom-client", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
+    ("loom-server", &["loom-client", "loom-evidence", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
     ("loom-wasmtime", &["loom-machine", "loom-types"]),
     ("loom-http", &["loom-machine", "loom-runtime"]),
     ("loom-store-sqlite", &["loom-storage", "loom-types"]),

@@ -98,6 +98,8 @@ pub enum Command {
     Bundle(Bundle),
     /// Verify a bundle
     Verify(loom_verify::VerifyArguments),
+    /// Show how the node's log stands, and who cosigns it
+    Log(Log),
     /// The key that signs the node's log
     #[command(subcommand)]
     Key(Key),
@@ -219,6 +221,19 @@ pub struct Schedules {
     #[command(flatten)]
     pub target: TargetArguments,
     /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `loom log`
+#[derive(Debug, Args)]
+pub struct Log {
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Print the newest checkpoint, a signed note
+    #[arg(long, conflicts_with = "json")]
+    pub checkpoint: bool,
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -13,6 +13,7 @@ mod deploy;
 mod export;
 mod journal;
 mod key;
+mod log;
 mod new;
 mod promise;
 mod schedules;
@@ -55,6 +56,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Fork(arguments) => control::fork(arguments).await,
         Command::Purge(arguments) => control::purge(arguments).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(command).await,
+        Command::Log(arguments) => log::log(arguments).await,
         Command::Schedules(arguments) => schedules::schedules(arguments).await,
         Command::Promise(command) => promise::promise(command).await,
         Command::Blob(command) => blob::blob(command).await,

@@ -16,6 +16,7 @@ mod outside;
 mod settings;
 mod target;
 mod telemetry;
+mod witnesses;
 
 use std::process::ExitCode;
 

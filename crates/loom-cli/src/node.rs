@@ -9,7 +9,7 @@ use loom_wasmtime::WasmtimeSandbox;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{CliError, key, outside, settings::NodeSettings};
+use crate::{CliError, key, outside, settings::NodeSettings, witnesses};
 
 /// A running node.
 pub struct Node {
@@ -25,7 +25,8 @@ impl Node {
         let clock = Arc::new(SystemClock::default());
         // The folder is ours by now, so nobody else makes a key for it.
         let log_key = Some(key::open(&settings.data)?);
-        let host = Host { outside, log_key, ..Host::real(clock) };
+        let witnesses = witnesses::open(&settings.witnesses)?;
+        let host = Host { outside, log_key, witnesses, ..Host::real(clock) };
         let runtime = Runtime::start_on(settings.runtime, storage, Arc::new(sandbox), host).await;
         Ok(Self { runtime: runtime.map_err(|error| CliError::new("start", causes(&error)))? })
     }

@@ -6,9 +6,11 @@
 mod keys;
 mod sources;
 mod value;
+mod witness;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::witness::WitnessAddress;
 pub(crate) use self::{
     keys::KEYS,
     sources::{Sourced, read},
@@ -34,6 +36,8 @@ pub struct NodeSettings {
     pub otlp_endpoint: Option<String>,
     /// Folder with secrets for activities.
     pub secrets: Option<PathBuf>,
+    /// Who is asked to cosign the node's log.
+    pub witnesses: Vec<WitnessAddress>,
     /// Certificates of further authorities that activities trust, PEM.
     pub extra_ca: Option<PathBuf>,
     /// How activities reach other systems.
@@ -61,6 +65,7 @@ impl NodeSettings {
             insecure_plaintext: false,
             otlp_endpoint: None,
             secrets: None,
+            witnesses: Vec::new(),
             extra_ca: None,
             http: loom_http::Settings::default(),
             server: loom_server::Settings::default(),

@@ -98,8 +98,14 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 
 /// `@FILE` names a file with the token; anything else is one.
 fn token(argument: &Secret<String>) -> Result<Secret<String>, CliError> {
-    let Some(path) = argument.expose().strip_prefix('@') else { return Ok(argument.clone()) };
-    let path = Path::new(path);
+    match argument.expose().strip_prefix('@') {
+        Some(path) => token_of(Path::new(path)),
+        None => Ok(argument.clone()),
+    }
+}
+
+/// The token in a file.
+pub(crate) fn token_of(path: &Path) -> Result<Secret<String>, CliError> {
     let text = String::from_utf8(read(path)?).map_err(|_| CliError::file(path, "is not text"))?;
     Ok(Secret::new(text.trim().to_owned()))
 }

@@ -11,6 +11,7 @@ mod controls;
 mod deployments;
 #[cfg(feature = "http")]
 mod events;
+mod log;
 mod schedules;
 #[cfg(feature = "openapi")]
 mod schema;
@@ -23,4 +24,4 @@ pub use self::{
     client::{Answered, BundleRequest, Client, ClientError, Connection, InvalidCertificates, SendMessage, use_ring},
     events::Events,
 };
-pub use self::{controls::*, deployments::*, schedules::*, secret::Secret, tokens::*, types::*};
+pub use self::{controls::*, deployments::*, log::*, schedules::*, secret::Secret, tokens::*, types::*};

@@ -171,6 +171,15 @@ impl SignedCheckpoint {
         Self::read(&text)
     }
 
+    /// The same checkpoint with the lines that another copy of it has and this one has not. Whose they are is not
+    /// checked.
+    pub fn with_signatures_of(&self, other: &Self) -> Result<Self, CheckpointError> {
+        let known: Vec<Signature> = self.signatures().collect();
+        let is_known = |it: &Signature| known.iter().any(|known| known.name() == it.name() && known.id() == it.id());
+        let is_new = |line: &&str| Signature::from_bytes(line.as_bytes()).is_ok_and(|it| !is_known(&it));
+        self.with_signatures(&other.parts().1.lines().filter(is_new).collect::<Vec<_>>())
+    }
+
     /// When a witness cosigned this, if `line` is its cosignature. A line of another key is malformed here.
     pub fn cosignature_time(&self, line: &str, witness: &PublicKey) -> Result<u64, CheckpointError> {
         let line = line.strip_suffix('\n').unwrap_or(line);

@@ -25,7 +25,7 @@ pub use self::{
     key::{InvalidKey, KeyKind, PublicKey, SigningKey},
     leaf::{Leaf, actor_id},
     tree::{
-        Frontier, Hash, InvalidFrontier, InvalidProof, TILE_HASHES, TreeReader, consistency, included, inclusion,
-        is_consistent, leaf_hash, node_hash, root, tile_path,
+        Frontier, Hash, InvalidFrontier, InvalidProof, TILE_HASHES, TileName, TreeReader, consistency, included,
+        inclusion, is_consistent, leaf_hash, node_hash, root, tile_path,
     },
 };

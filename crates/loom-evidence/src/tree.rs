@@ -137,6 +137,31 @@ pub fn tile_path(level: u8, index: u64, width: u32) -> String {
     path.replacen("tile/8/", "tile/", 1)
 }
 
+/// What a path of a log names: hashes of a tile, or the leaves below a tile of level 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileName {
+    /// The level of its hashes; none if leaves are meant.
+    pub level: Option<u8>,
+    /// Its place within the level.
+    pub index: u64,
+    /// How many hashes or leaves, 1 to 256.
+    pub width: u32,
+}
+
+impl TileName {
+    /// Reads a path as [`tile_path`] writes it, or `tile/entries/INDEX` with its width. None for any other spelling.
+    pub fn read(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("tile/").filter(|rest| !rest.starts_with("data/"))?;
+        let rest = match rest.strip_prefix("entries/") {
+            Some(place) => format!("data/{place}"),
+            None => rest.to_owned(),
+        };
+        let tile = Tile::from_path(&format!("tile/{TILE_HEIGHT}/{rest}")).ok()?;
+        let level = (!tile.is_data()).then(|| tile.level());
+        Some(Self { level, index: tile.level_index(), width: tile.width() }).filter(|name| name.width > 0)
+    }
+}
+
 fn plain(hashes: Vec<tlog::Hash>) -> Vec<Hash> {
     hashes.into_iter().map(|hash| hash.0).collect()
 }
@@ -227,6 +252,32 @@ mod tests {
     fn tiles_stand_where_the_specification_puts_them() {
         assert_eq!(tile_path(0, 1234067, 256), "tile/0/x001/x234/067");
         assert_eq!(tile_path(1, 0, 5), "tile/1/000.p/5");
+        for (level, index, width) in [(0, 1_234_067, 256), (1, 0, 5), (5, 999, 255), (0, (1 << 40) - 1, 1)] {
+            let name = TileName { level: Some(level), index, width };
+            assert_eq!(TileName::read(&tile_path(level, index, width)), Some(name));
+        }
+        let entries = |index, width| Some(TileName { level: None, index, width });
+        assert_eq!(TileName::read("tile/entries/x001/067.p/9"), entries(1067, 9));
+        assert_eq!(TileName::read("tile/entries/000"), entries(0, 256));
+        for path in [
+            "",
+            "tile/",
+            "tile/0/1",
+            "tile/0/0001",
+            "tile/0/x000/001",
+            "tile/0/000.p/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/05",
+            "tile/00/000",
+            "tile/256/000",
+            "tile/data/000",
+            "tile/8/0/000",
+            "tile/0/../000",
+            "/tile/0/000",
+            "tile/0/x999/x999/x999/x999/x999/x999/x999/x999/999",
+        ] {
+            assert_eq!(TileName::read(path), None, "{path}");
+        }
     }
 
     #[test]

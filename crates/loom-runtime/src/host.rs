@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom_evidence::SigningKey;
 
-use crate::{Clock, OsSalts, Outside, SaltSources};
+use crate::{Clock, OsSalts, Outside, SaltSources, Witness};
 
 /// What a node takes from the machine it runs on. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct Host {
     pub outside: Outside,
     /// What signs the node's log. Without it nothing is signed, and bundles prove less.
     pub log_key: Option<SigningKey>,
+    /// Who is asked to cosign it.
+    pub witnesses: Vec<Arc<dyn Witness>>,
 }
 
 impl Host {
@@ -33,6 +35,7 @@ impl Host {
             blocking: BlockingWork::OnThreads,
             outside: Outside::none(),
             log_key: None,
+            witnesses: Vec::new(),
         }
     }
 }

@@ -4,23 +4,33 @@
 //! the right edge of the tree alone, the tiles that are not full, and it is made again from the store at every start:
 //! if that does not give the root that was signed, nothing is signed any more.
 
+mod asking;
+mod edge;
+mod published;
+mod witness;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use loom_evidence::{
-    Checkpoint, CheckpointError, Hash, Leaf, SignedCheckpoint, SigningKey, TILE_HASHES, TreeReader, inclusion,
-    node_hash, root,
-};
+use loom_evidence::{Checkpoint, CheckpointError, Hash, Leaf, SignedCheckpoint, SigningKey, TILE_HASHES, inclusion};
 use loom_storage::{BlobError, CheckpointRecord, Hold, LeafRecord, Storage, StoreError, TileRecord};
 use loom_types::{Cid, Codec};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, causes};
+use self::{
+    asking::Watching,
+    edge::{Edge, FullTile, Missing, TILE_HEIGHT, Tiles, subtree},
+};
+pub use self::{
+    published::{LogStatus, SignedSize},
+    witness::{Witness, WitnessAnswer, WitnessStatus},
+};
+use crate::{Clock, Metrics, causes};
 
 /// Leaves read at once, and most leaves between two checkpoints.
 const PAGE: usize = 16 * 1024;
-/// Levels of the tree that a tile spans.
-const TILE_HEIGHT: u8 = 8;
+/// How long a bundle waits for witnesses. Without them it says what it can prove without them.
+const WITNESS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why the log cannot be signed, or nothing proved about it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -50,6 +60,12 @@ pub enum LogError {
     Checkpoint(#[from] CheckpointError),
 }
 
+fn complain(about: &str, done: Result<(), LogError>) {
+    if let Err(error) = done {
+        tracing::error!(error = %causes(&error), "{about}");
+    }
+}
+
 /// What proves that leaves are in the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Proved {
@@ -65,6 +81,10 @@ pub(crate) struct NodeLog {
     clock: Arc<dyn Clock>,
     key: SigningKey,
     interval: Duration,
+    metrics: Metrics,
+    witnesses: Arc<[Watching]>,
+    /// One round at a time.
+    asking: Arc<Mutex<()>>,
     /// None until it is made from the store, and again after trouble.
     sealed: Arc<Mutex<Option<Sealed>>>,
 }
@@ -76,25 +96,38 @@ struct Sealed {
 }
 
 impl NodeLog {
-    pub(crate) fn new(storage: Storage, clock: Arc<dyn Clock>, key: SigningKey, interval: Duration) -> Self {
-        Self { storage, clock, key, interval, sealed: Arc::default() }
+    pub(crate) fn new(
+        storage: Storage,
+        clock: Arc<dyn Clock>,
+        key: SigningKey,
+        witnesses: Vec<Arc<dyn Witness>>,
+        interval: Duration,
+        metrics: Metrics,
+    ) -> Self {
+        let witnesses = witnesses.into_iter().map(Watching::new).collect();
+        Self { storage, clock, key, interval, metrics, witnesses, asking: Arc::default(), sealed: Arc::default() }
     }
 
-    /// Signs from time to time until told to stop.
+    /// Signs from time to time, and has it cosigned, until told to stop. Either may be cut short anywhere; the next
+    /// time makes up for it.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.clock.sleep(self.interval) => {}
+        let sign = async {
+            loop {
+                self.clock.sleep(self.interval).await;
+                complain("signing the log", self.seal().await);
             }
-            // A checkpoint may be cut short anywhere; the next one makes up for it.
-            let sealed = tokio::select! {
-                () = stop.cancelled() => return,
-                sealed = self.seal() => sealed,
-            };
-            if let Err(error) = sealed {
-                tracing::error!(error = %causes(&error), "signing the log");
+        };
+        // Witnesses may be slow, and signing does not wait for them.
+        let cosign = async {
+            loop {
+                self.clock.sleep(self.interval).await;
+                complain("having the log cosigned", self.ask_witnesses().await);
             }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sign => {}
+            () = cosign => {}
         }
     }
 
@@ -106,17 +139,29 @@ impl NodeLog {
 
     /// Proves that leaves are in the log, as it is signed now or will be in a moment.
     pub(crate) async fn prove(&self, indexes: &[u64]) -> Result<Proved, LogError> {
-        let mut place = self.sealed.lock().await;
         let newest = indexes.iter().max().copied().unwrap_or_default();
-        if place.as_ref().is_none_or(|sealed| sealed.edge.size <= newest) {
-            self.catch_up(&mut place).await?;
-        }
-        let sealed = place.as_ref().expect("a log with a leaf is sealed by now");
+        self.up_to(&mut *self.sealed.lock().await, newest + 1).await?;
+        let witnessed = self.witnessed(newest).await?;
+        let mut place = self.sealed.lock().await;
+        let sealed = self.up_to(&mut place, newest + 1).await?;
+        let (size, checkpoint) = match witnessed {
+            Some(record) => (record.size, record.note),
+            None => (sealed.edge.size, sealed.note.clone()),
+        };
         let (mut tiles, mut proofs) = (HashMap::new(), Vec::new());
         for index in indexes {
-            proofs.push(self.read_tree(sealed, &mut tiles, |tree| inclusion(sealed.edge.size, *index, tree)).await?);
+            proofs.push(self.read_tree(sealed, &mut tiles, |tree| inclusion(size, *index, tree)).await?);
         }
-        Ok(Proved { checkpoint: sealed.note.clone(), proofs })
+        Ok(Proved { checkpoint, proofs })
+    }
+
+    /// The tree, signed at `size` leaves or more. The store must have them.
+    async fn up_to<'a>(&self, place: &'a mut Option<Sealed>, size: u64) -> Result<&'a Sealed, LogError> {
+        if place.as_ref().is_none_or(|sealed| sealed.edge.size < size) {
+            self.catch_up(place).await?;
+        }
+        let sealed = place.as_ref().filter(|sealed| sealed.edge.size >= size);
+        sealed.ok_or_else(|| StoreError::Corrupt { what: format!("the log has lost some of its {size} leaves") }.into())
     }
 
     /// Computes something about the tree, reading the full tiles that it takes.
@@ -170,6 +215,7 @@ impl NodeLog {
         let note = checkpoint.sign(&self.key).text().to_owned();
         let record = CheckpointRecord { size: checkpoint.size, at_ms: self.clock.now_ms(), note: note.clone() };
         self.storage.log.seal(record, records).await?;
+        self.metrics.log_signed.set(i64::try_from(checkpoint.size).unwrap_or(i64::MAX));
         Ok(Sealed { note, ..sealed })
     }
 
@@ -210,89 +256,5 @@ impl NodeLog {
         let bytes = self.storage.blobs.get(cid).await?;
         let (hashes, rest) = bytes.as_chunks::<32>();
         if hashes.len() as u64 == TILE_HASHES && rest.is_empty() { Ok(hashes.to_vec()) } else { Err(missing().into()) }
-    }
-}
-
-/// A tile that has just become full.
-struct FullTile {
-    level: u8,
-    index: u64,
-    hashes: Vec<Hash>,
-}
-
-/// The right edge of the tree: of each level of tiles, the hashes of the one that is not full.
-#[derive(Default)]
-struct Edge {
-    size: u64,
-    levels: Vec<Vec<Hash>>,
-}
-
-impl Edge {
-    fn append(&mut self, leaf: Hash) -> Vec<FullTile> {
-        let (mut full, mut hash) = (Vec::new(), leaf);
-        self.size += 1;
-        for level in 0u8.. {
-            let place = usize::from(level);
-            if place == self.levels.len() {
-                self.levels.push(Vec::new());
-            }
-            self.levels[place].push(hash);
-            if (self.levels[place].len() as u64) < TILE_HASHES {
-                break;
-            }
-            let hashes = std::mem::take(&mut self.levels[place]);
-            hash = subtree(&hashes);
-            let index = (self.size >> ((level + 1) * TILE_HEIGHT)) - 1;
-            full.push(FullTile { level, index, hashes });
-        }
-        full
-    }
-
-    fn root(&self) -> Hash {
-        let reader = Tiles { edge: self, full: &HashMap::new() };
-        match root(self.size, &reader) {
-            Ok(root) => root,
-            Err(missing) => unreachable!("the root is made of the edge, not of tile {missing:?}"),
-        }
-    }
-}
-
-/// The tree as far as it is at hand.
-struct Tiles<'a> {
-    edge: &'a Edge,
-    full: &'a HashMap<(u8, u64), Vec<Hash>>,
-}
-
-/// A full tile that has to be read first.
-#[derive(Debug)]
-struct Missing {
-    level: u8,
-    index: u64,
-}
-
-impl TreeReader for Tiles<'_> {
-    type Error = Missing;
-
-    fn hash(&self, level: u8, index: u64) -> Result<Hash, Missing> {
-        let (tiles, height) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
-        let place = Missing { level: tiles, index: index >> (TILE_HEIGHT - height) };
-        let full = self.edge.size.checked_shr(u32::from((tiles + 1) * TILE_HEIGHT)).unwrap_or(0);
-        let hashes = match place.index == full {
-            true => &self.edge.levels[usize::from(tiles)],
-            false => self.full.get(&(place.level, place.index)).ok_or(place)?,
-        };
-        let first = (index << height) % TILE_HASHES;
-        Ok(subtree(&hashes[first as usize..(first + (1 << height)) as usize]))
-    }
-}
-
-/// The root above a power of two of hashes.
-fn subtree(hashes: &[Hash]) -> Hash {
-    match hashes {
-        [hash] => *hash,
-        _ => {
-            let (left, right) = hashes.split_at(hashes.len() / 2);
-            node_hash(subtree(left), subtree(right))
-        }
     }
 }

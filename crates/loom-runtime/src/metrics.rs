@@ -40,6 +40,9 @@ pub struct Metrics {
     pub module_cache_misses: Counter,
     pub module_evictions: Counter,
     pub module_cache_bytes: Gauge,
+    pub log_signed: Gauge,
+    pub log_witnessed: Gauge,
+    pub log_witness_problems: Gauge,
 }
 
 impl Default for Metrics {
@@ -74,6 +77,9 @@ impl Default for Metrics {
             module_cache_misses: Counter::default(),
             module_evictions: Counter::default(),
             module_cache_bytes: Gauge::default(),
+            log_signed: Gauge::default(),
+            log_witnessed: Gauge::default(),
+            log_witness_problems: Gauge::default(),
         }
     }
 }
@@ -117,5 +123,12 @@ impl Metrics {
         registry.register("module_cache_misses", "Times a module was not in memory", self.module_cache_misses.clone());
         registry.register("module_evictions", "Modules dropped to make room", self.module_evictions.clone());
         registry.register("module_cache_bytes", "Compiled code in memory, in bytes", self.module_cache_bytes.clone());
+        registry.register("log_signed_leaves", "Leaves of the log that were signed", self.log_signed.clone());
+        registry.register("log_witnessed_leaves", "Leaves that any witness cosigned", self.log_witnessed.clone());
+        registry.register(
+            "log_witness_problems",
+            "Witnesses that did not cosign when asked last",
+            self.log_witness_problems.clone(),
+        );
     }
 }

@@ -75,7 +75,10 @@ impl Assembly {
         let message_ids_kept = settings.message_ids_kept;
         let upkeep = Upkeep::new(&settings, stored, deployments.clone(), host.clock.clone());
         let interval = settings.checkpoint_interval;
-        let log = host.log_key.map(|key| NodeLog::new(storage.clone(), clock.clone(), key, interval));
+        let witnesses = host.witnesses;
+        let log = host
+            .log_key
+            .map(|key| NodeLog::new(storage.clone(), clock.clone(), key, witnesses, interval, metrics.clone()));
         let watchers = Arc::new(Watchers::default());
         let context = Arc::new(Context {
             settings,

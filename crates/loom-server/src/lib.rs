@@ -20,6 +20,7 @@ mod deployments;
 mod events;
 mod extract;
 mod host;
+mod log;
 mod observe;
 mod openapi;
 mod problem;

@@ -8,8 +8,8 @@ use axum::{
 use loom_client::{PROBLEM_JSON, Problem as Wire, TurnFailure};
 use loom_machine::{Failure, HostFault};
 use loom_runtime::{
-    AuditError, BundleRequestError, ControlError, DeployError, QueryError, ReadError, RedactionError, RedeliverError,
-    ResolvePromiseError, SendError, causes,
+    AuditError, BundleRequestError, ControlError, DeployError, LogError, QueryError, ReadError, RedactionError,
+    RedeliverError, ResolvePromiseError, SendError, causes,
 };
 use loom_storage::{BlobError, ResolveError, StoreError};
 
@@ -67,6 +67,8 @@ impl Problem {
             "unknown-turn" => (StatusCode::NOT_FOUND, "There is no such turn, or it has not ended"),
             "unknown-dead-letter" => (StatusCode::NOT_FOUND, "There is no such dead letter"),
             "unknown-deployment" => (StatusCode::NOT_FOUND, "There is no such deployment"),
+            "no-log" => (StatusCode::NOT_FOUND, "The node keeps no log"),
+            "unknown-tile" => (StatusCode::NOT_FOUND, "The log does not reach so far"),
             "unknown-token" => (StatusCode::NOT_FOUND, "There is no such token"),
             "request-timeout" => (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive"),
             "turn-open" => (StatusCode::CONFLICT, "The actor is in the middle of a turn"),
@@ -213,8 +215,19 @@ impl From<BundleRequestError> for Problem {
             BundleRequestError::Busy { .. } => Self::new("node-busy", detail),
             BundleRequestError::Blob(error) => error.into(),
             BundleRequestError::Store(error) => error.into(),
-            BundleRequestError::Log(_) | BundleRequestError::Damaged(_) => Self::new("store-damaged", detail),
+            BundleRequestError::Log(error) => error.into(),
+            BundleRequestError::Damaged(_) => Self::new("store-damaged", detail),
             BundleRequestError::Host(_) => Self::new("internal", detail),
+        }
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Store(error) => error.into(),
+            LogError::Tile(BlobError::Unavailable(_)) => Self::new("store-unavailable", causes(&error)),
+            _ => Self::new("store-damaged", causes(&error)),
         }
     }
 }

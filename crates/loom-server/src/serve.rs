@@ -22,6 +22,7 @@ use crate::{
     auth::{Auth, Guard, guard},
     blobs, bundles, connections, controls, dead_letters, deployments, events,
     host::only_for_this_machine,
+    log,
     observe::{HttpMetrics, observe},
     openapi,
     problem::{self, Problem},
@@ -96,6 +97,10 @@ fn routes(settings: &Settings) -> Vec<Route> {
         get("/v1/tokens", Namespace(Admin), tokens::list),
         post("/v1/tokens", Namespace(Admin), tokens::create),
         delete("/v1/tokens/{name}", Namespace(Admin), tokens::revoke),
+        // It shows when actors of every tenant did something, so it is not for a reader of one.
+        get("/v1/log", Node(Read), log::show),
+        get("/v1/log/checkpoint", Node(Read), log::checkpoint),
+        get("/v1/log/tile/{*path}", Node(Read), log::tile),
         get("/metrics", Node(Read), metrics),
         get("/healthz", Public, healthy),
         get("/readyz", Public, ready),

@@ -116,6 +116,7 @@ impl Lives {
             blocking: BlockingWork::InPlace,
             outside: Outside::none(),
             log_key: Some(SigningKey::from_secret("simulated", &[1; 32]).expect("a good name")),
+            witnesses: Vec::new(),
         }
     }
 

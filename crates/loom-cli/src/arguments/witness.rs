@@ -9,9 +9,9 @@ use clap::Subcommand;
 pub enum Witness {
     /// Cosign the checkpoints of logs, as long as each extends the one before (C2SP tlog-witness)
     Serve {
-        /// A log to watch: its public key, or a file that holds it, and where its leaves are read, with a comma between:
-        /// KEY[,URL]. Repeat for more
-        #[arg(long = "log", value_name = "KEY[,URL]", required = true)]
+        /// A log to watch, with commas between: its public key, or a file that holds it; where its leaves are read, of
+        /// a node NODE/v1/log; and a file with a token for that. Repeat for more
+        #[arg(long = "log", value_name = "KEY[,URL[,@FILE]]", required = true)]
         logs: Vec<String>,
         /// Read the leaves of every log, so every log needs a URL. Without, those of logs with a URL are read
         #[arg(long)]

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::serve::StopSignals;
-use crate::{CliError, arguments::Witness, output};
+use crate::{CliError, arguments::Witness, output, target::token_of};
 
 pub(super) async fn witness(command: Witness) -> Result<(), CliError> {
     match command {
@@ -44,15 +44,19 @@ async fn serve(settings: Settings, listen: SocketAddr) -> Result<(), CliError> {
     server.await.map_err(|error| CliError::new("witness", error))
 }
 
-/// A key or its file, and perhaps where leaves are read.
+/// A key or its file, and perhaps where leaves are read, and a token for it.
 fn watched(text: &str) -> Result<WatchedLog, CliError> {
+    let (text, token) = match text.rsplit_once(",@") {
+        Some((rest, file)) => (rest, Some(token_of(Path::new(file))?.expose().as_str().into())),
+        None => (text, None),
+    };
     // Neither a key nor a URL's scheme has a comma; a file's name may.
     let (key, url) = match text.rsplit_once(",http") {
         Some((key, rest)) => (key, Some(format!("http{rest}"))),
         None => (text, None),
     };
     let key = loom_verify::read_key("--log", key).map_err(|problem| CliError::new("key-invalid", problem).exit(2))?;
-    Ok(WatchedLog { key, url, token: None })
+    Ok(WatchedLog { key, url, token })
 }
 
 fn status(data: &Path, as_json: bool) -> Result<(), CliError> {

@@ -7,6 +7,7 @@ use loom_types::limits::{BLOB_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use super::{
     NodeSettings,
     value::{Value, within},
+    witness::witnesses,
 };
 
 /// A setting.
@@ -110,6 +111,7 @@ pub(crate) const KEYS: &[Key] = &[
     key!("runtime.fault_backoff_max", runtime.fault_backoff_max, "longest pause after host faults", some_time),
     key!("runtime.fault_patience", runtime.fault_patience, "host faults alone park a turn after this time", some_time),
     key!("log.checkpoint_interval", runtime.checkpoint_interval, "how often the log is signed", some_time),
+    key!("log.witnesses", witnesses, "who cosigns the log: KEY URL; with commas between", witnesses),
     key!("runtime.upkeep_interval", runtime.upkeep_interval, "how often old things are let go of", some_time),
     key!("runtime.payloads_kept", runtime.payloads_kept, "how long payloads of ended turns are kept; else for ever"),
     key!("runtime.message_ids_kept", runtime.message_ids_kept, "how long idempotency keys of ended turns are known"),
@@ -136,7 +138,7 @@ pub(crate) const KEYS: &[Key] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::WitnessAddress, *};
 
     #[test]
     fn every_setting_reads_what_it_shows() {
@@ -145,6 +147,7 @@ mod tests {
         settings.tls_key = Some("key.pem".into());
         settings.secrets = Some("secrets".into());
         settings.extra_ca = Some("ca.pem".into());
+        settings.witnesses = WitnessAddress::examples();
         let some_time = Some(std::time::Duration::from_secs(30));
         settings.runtime.payloads_kept = some_time;
         settings.runtime.blobs_kept = some_time;

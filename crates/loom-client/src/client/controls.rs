@@ -1,14 +1,24 @@
-//! What operators ask for: controls, dead letters, schedules.
+//! What operators ask for: controls, dead letters, schedules, the log.
 
 use reqwest::Method;
 
 use super::{Client, ClientError};
-use crate::{Accepted, Control, Controlled, DeadLetter, Page, Redelivery, Schedule};
+use crate::{Accepted, Control, Controlled, DeadLetter, Log, Page, Redelivery, Schedule};
 
 impl Client {
     /// Does something to an actor. Returns when that is durable.
     pub async fn control(&self, actor: &str, control: &Control) -> Result<Controlled, ClientError> {
         self.json(self.request(Method::POST, &format!("/v1/actors/{actor}/control")).json(control)).await
+    }
+
+    /// How the node's log stands.
+    pub async fn log(&self) -> Result<Log, ClientError> {
+        self.json(self.request(Method::GET, "/v1/log")).await
+    }
+
+    /// The newest checkpoint of the node's log: a signed note.
+    pub async fn log_checkpoint(&self) -> Result<String, ClientError> {
+        self.text(self.request(Method::GET, "/v1/log/checkpoint")).await
     }
 
     /// What active deployments send at certain times.

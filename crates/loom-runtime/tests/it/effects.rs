@@ -263,7 +263,8 @@ async fn a_turn_that_ends_takes_its_requests_with_it() {
         node.run("a", r#"{"type":"go","do":[]}"#).await
     };
     let (ended, gone) = tokio::join!(node.run("a", &program), go());
-    (ended.unwrap(), gone.unwrap());
+    ended.unwrap();
+    gone.unwrap();
     let dropped = tokio::time::timeout(PATIENCE, world.dropped.acquire()).await;
     dropped.expect("the request is given up").unwrap().forget();
     node.runtime.shutdown().await;

@@ -19,3 +19,4 @@ mod replay;
 mod restarts;
 mod turns;
 mod upkeep;
+mod witnesses;

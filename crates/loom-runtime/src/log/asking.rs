@@ -1,0 +1,176 @@
+//! Asking witnesses to cosign what was signed.
+//!
+//! All are asked about the same checkpoint, so that it carries the cosignatures of all that answer. What is stored is
+//! the newest checkpoint that any of them cosigned.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::{FutureExt as _, future::join_all};
+use loom_evidence::{PublicKey, SignedCheckpoint, consistency};
+use loom_storage::CheckpointRecord;
+
+use super::{LogError, NodeLog, Witness, WitnessAnswer, WitnessStatus};
+
+/// How often one witness is asked about one checkpoint: once to learn where it stands, once more if it moved
+/// meanwhile.
+const PROOFS_MAX: usize = 4;
+/// How often a witness that is busy is asked about one checkpoint. One that reads leaves needs a request for every
+/// 16,384.
+const BUSY_MAX: usize = 32;
+/// The pause before a witness that is busy is asked again.
+const BUSY_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// A witness of this log and how it stood when it was asked last.
+pub(super) struct Watching {
+    witness: Arc<dyn Witness>,
+    standing: Mutex<Standing>,
+}
+
+#[derive(Clone, Default)]
+struct Standing {
+    cosigned: Option<u64>,
+    problem: Option<String>,
+}
+
+impl Watching {
+    pub(super) fn new(witness: Arc<dyn Witness>) -> Self {
+        Self { witness, standing: Mutex::default() }
+    }
+
+    pub(super) fn key(&self) -> &PublicKey {
+        self.witness.key()
+    }
+
+    pub(super) fn status(&self) -> WitnessStatus {
+        let Standing { cosigned, problem } = self.standing().clone();
+        WitnessStatus { key: self.key().clone(), cosigned, problem }
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how it stands. Only a change is worth a line.
+    fn note(&self, size: u64, problem: Option<String>) {
+        let mut standing = self.standing();
+        let (witness, is_news) = (self.key().name(), standing.problem != problem);
+        match &problem {
+            Some(problem) if is_news => tracing::error!(witness, size, problem, "a witness does not cosign the log"),
+            None if standing.cosigned.is_none() || is_news => {
+                tracing::info!(witness, size, "the witness cosigns the log");
+            }
+            _ => {}
+        }
+        if problem.is_none() {
+            standing.cosigned = Some(size);
+        }
+        standing.problem = problem;
+    }
+}
+
+impl NodeLog {
+    /// Has what was signed last cosigned by those who have not yet, and stores it if it is.
+    pub(super) async fn ask_witnesses(&self) -> Result<(), LogError> {
+        let _one_at_a_time = self.asking.lock().await;
+        let note = self.sealed.lock().await.as_ref().map(|sealed| sealed.note.clone()).filter(|note| !note.is_empty());
+        let Some(note) = note else { return Ok(()) };
+        let signed = SignedCheckpoint::read(&note)?;
+        let kept = self.storage.log.witnessed().await?;
+        let before = kept.as_ref().and_then(|kept| SignedCheckpoint::read(&kept.note).ok());
+        let before = before.filter(|before| before.checkpoint() == signed.checkpoint());
+        let signed = match &before {
+            Some(before) => signed.with_signatures_of(before)?,
+            None => signed,
+        };
+        let by: Vec<PublicKey> = match signed.cosigned_by(&self.witness_keys()) {
+            Ok(cosigned) => cosigned.into_iter().map(|cosigned| cosigned.key.clone()).collect(),
+            Err(_) => Vec::new(),
+        };
+        let missing = self.witnesses.iter().filter(|watching| !by.contains(watching.key()));
+        let lines = join_all(missing.map(|watching| self.ask(watching, &signed))).await;
+        let lines: Vec<String> = lines.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let cosigned = signed.with_signatures(&lines)?;
+        let is_new = kept.is_none_or(|kept| kept.note != cosigned.text());
+        if is_new && !(by.is_empty() && lines.is_empty()) {
+            let record = CheckpointRecord {
+                size: cosigned.checkpoint().size,
+                at_ms: self.clock.now_ms(),
+                note: cosigned.text().to_owned(),
+            };
+            self.storage.log.keep_witnessed(record).await?;
+        }
+        let problems = self.witnesses.iter().filter(|watching| watching.standing().problem.is_some()).count();
+        self.metrics.log_witness_problems.set(problems as i64);
+        if let Some(kept) = self.storage.log.witnessed().await? {
+            self.metrics.log_witnessed.set(i64::try_from(kept.size).unwrap_or(i64::MAX));
+        }
+        Ok(())
+    }
+
+    /// One witness's cosignature, or none and the reason noted.
+    async fn ask(&self, watching: &Watching, signed: &SignedCheckpoint) -> Result<Option<String>, LogError> {
+        let size = signed.checkpoint().size;
+        let mut old = watching.standing().cosigned.filter(|old| *old <= size).unwrap_or(0);
+        let (mut proofs, mut busy) = (0, 0);
+        let problem = loop {
+            let proof = if old == 0 || old == size { Vec::new() } else { self.consistency(size, old).await? };
+            match watching.witness.cosign(old, &proof, signed).await {
+                WitnessAnswer::Cosigned(line) => match signed.cosignature_time(&line, watching.key()) {
+                    Ok(_) => {
+                        watching.note(size, None);
+                        return Ok(Some(line));
+                    }
+                    Err(error) => break error.to_string(),
+                },
+                WitnessAnswer::CountsFrom(other) if other > size => {
+                    break format!(
+                        "it cosigned this log at {other} leaves, and here it has {size}: an older copy of the store \
+                         was put back, or another node signs with the same key"
+                    );
+                }
+                WitnessAnswer::CountsFrom(other) if proofs < PROOFS_MAX => {
+                    (old, proofs) = (other, proofs + 1);
+                }
+                WitnessAnswer::CountsFrom(_) => break "it does not say where to prove from".to_owned(),
+                WitnessAnswer::Busy(_) if busy < BUSY_MAX => {
+                    busy += 1;
+                    self.clock.sleep(BUSY_PAUSE).await;
+                }
+                WitnessAnswer::Busy(why) | WitnessAnswer::Refused(why) | WitnessAnswer::Silent(why) => break why,
+            }
+        };
+        watching.note(size, Some(problem));
+        Ok(None)
+    }
+
+    /// Proves that the tree of `old` leaves is the beginning of the one of `size`, which was signed.
+    async fn consistency(&self, size: u64, old: u64) -> Result<Vec<loom_evidence::Hash>, LogError> {
+        let mut place = self.sealed.lock().await;
+        let sealed = self.up_to(&mut place, size).await?;
+        self.read_tree(sealed, &mut Default::default(), |tree| consistency(size, old, tree)).await
+    }
+
+    /// The newest checkpoint that witnesses cosigned, if it covers the leaf. They are asked if it does not, and
+    /// waited for a moment.
+    pub(super) async fn witnessed(&self, leaf: u64) -> Result<Option<CheckpointRecord>, LogError> {
+        let kept = async || {
+            let kept = self.storage.log.witnessed().await?;
+            Ok::<_, LogError>(kept.filter(|kept| kept.size > leaf))
+        };
+        if let Some(kept) = kept().await? {
+            return Ok(Some(kept));
+        }
+        if self.witnesses.is_empty() {
+            return Ok(None);
+        }
+        futures::select_biased! {
+            asked = self.ask_witnesses().boxed().fuse() => asked?,
+            () = self.clock.sleep(super::WITNESS_PATIENCE).fuse() => {}
+        }
+        kept().await
+    }
+
+    fn witness_keys(&self) -> Vec<PublicKey> {
+        self.witnesses.iter().map(|watching| watching.key().clone()).collect()
+    }
+}
