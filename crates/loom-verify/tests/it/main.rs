@@ -4,6 +4,7 @@
 mod closure;
 mod export;
 mod extends;
+mod golden;
 mod mutations;
 mod operator;
 mod policy;
