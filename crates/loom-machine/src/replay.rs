@@ -30,6 +30,8 @@ use crate::{
 
 /// Failures that depend on the engine: what a limit means, and how a trap is told.
 const OF_THE_ENGINE: [&str; 4] = ["trap", "out-of-fuel", "memory-limit", "stack-overflow"];
+/// Those of them that another engine need not come to: what a guest uses up is not the same everywhere. A trap is.
+const OF_ITS_LIMITS: [&str; 3] = ["out-of-fuel", "memory-limit", "stack-overflow"];
 
 /// What a turn is replayed against.
 #[derive(Clone)]
@@ -117,6 +119,14 @@ pub enum Impossible {
     OtherEngine {
         /// That engine.
         recorded: String,
+    },
+    /// It ran under another engine, and meets a limit under this one.
+    #[error("the turn ran under engine {recorded}; under the engine here it meets a limit: {failure}")]
+    LimitHere {
+        /// That engine.
+        recorded: String,
+        /// How it fails here.
+        failure: Failure,
     },
     /// The deployment that the turn is pinned to cannot be read.
     #[error("its deployment cannot be read: {0}")]
@@ -268,7 +278,7 @@ impl<'a> Replay<'a> {
         };
         let is_activity = matches!(basis, Basis::Activity { .. });
         // Another engine tells a trap in other words, and a limit means something else there.
-        let same_engine = self.turn.opening().engine == self.candidate.engine;
+        let same_engine = self.is_same_engine();
         let seq = SequenceNumber(self.recorded.first_seq().0 + u64::from(*entry));
         let met = |rests_on| Met { n: *n, op: (*op).to_owned(), seq, rests_on };
         Ok(match (computed, recorded) {
@@ -281,6 +291,11 @@ impl<'a> Replay<'a> {
                 met(rests_on)
             }
             (Some(_), Err(recorded)) if !same_engine && OF_THE_ENGINE.contains(&recorded.kind.as_str()) => {
+                met(RestsOn::Claim)
+            }
+            (Some(Err(computed)), _)
+                if is_activity && !same_engine && OF_ITS_LIMITS.contains(&computed.kind.as_str()) =>
+            {
                 met(RestsOn::Claim)
             }
             (Some(computed), recorded) => {
@@ -302,12 +317,23 @@ impl<'a> Replay<'a> {
             None => self.agreed(false),
             Some(end) => {
                 let expected = self.did(&end)?;
+                self.is_comparable(&expected)?;
                 Err(self.differs(&end, expected, did))
             }
         }
     }
 
     fn ended(mut self, result: Result<String, Failure>) -> Result<Agreed, Stop> {
+        if let Err(failure) = &result
+            && OF_ITS_LIMITS.contains(&failure.kind.as_str())
+            && !self.is_same_engine()
+        {
+            if let Some(end) = self.end() {
+                self.is_comparable(&self.did(&end)?)?;
+            }
+            let recorded = self.turn.opening().engine.clone();
+            return Err(Impossible::LimitHere { recorded, failure: failure.clone() }.into());
+        }
         let fuel = self.guest.fuel_used();
         let ended = self.turn.end(result, fuel, &mut ambient(&mut NoSalts));
         let Ended { outcome, state } = ended.map_err(|divergence| self.parted(*divergence))?;
@@ -331,13 +357,8 @@ impl<'a> Replay<'a> {
     fn compare(self, did: Did, state: Option<&Payload>) -> Result<Agreed, Stop> {
         let Some(end) = self.end() else { return self.agreed(false) };
         let expected = self.did(&end)?;
-        let same_engine = self.turn.opening().engine == self.candidate.engine;
-        if let (Did::Failed(failure), false) = (&expected, same_engine)
-            && OF_THE_ENGINE.contains(&failure.kind.as_str())
-        {
-            return Err(Impossible::OtherEngine { recorded: self.turn.opening().engine.clone() }.into());
-        }
-        let is_same_guest = same_engine && self.turn.opening().module == self.candidate.cid;
+        self.is_comparable(&expected)?;
+        let is_same_guest = self.is_same_engine() && self.turn.opening().module == self.candidate.cid;
         if !same_end(&expected, &did, is_same_guest) {
             return Err(self.differs(&end, expected, did));
         }
@@ -351,6 +372,20 @@ impl<'a> Replay<'a> {
             return Err(self.differs(&end, Did::Left(expected), Did::Left(left)));
         }
         self.agreed(true)
+    }
+
+    fn is_same_engine(&self) -> bool {
+        self.turn.opening().engine == self.candidate.engine
+    }
+
+    /// How another engine failed says nothing about this one.
+    fn is_comparable(&self, end: &Did) -> Result<(), Impossible> {
+        match end {
+            Did::Failed(failure) if !self.is_same_engine() && OF_THE_ENGINE.contains(&failure.kind.as_str()) => {
+                Err(Impossible::OtherEngine { recorded: self.turn.opening().engine.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn agreed(mut self, to_the_end: bool) -> Result<Agreed, Stop> {

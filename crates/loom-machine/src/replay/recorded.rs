@@ -29,26 +29,28 @@ pub fn turns(entries: &[Entry], payloads: &Arc<HashMap<Cid, Payload>>, newest: O
         kept.cloned().map(Some).ok_or(Impossible::StateUnknown)
     };
     let is_from_the_start = entries.first().is_some_and(|first| first.seq.0 == 0);
-    let mut state = if is_from_the_start { Ok(None) } else { Err(Impossible::StateUnknown) };
+    let mut state = is_from_the_start.then_some(Ok(None));
+    // Where the turn began, and with what.
     let (mut turns, mut started) = (Vec::new(), None);
     for (place, entry) in entries.iter().enumerate() {
         match &entry.body {
-            EntryBody::TurnStarted { .. } => started = Some(place),
+            EntryBody::TurnStarted { .. } => started = Some((place, state.clone())),
             EntryBody::TurnEnded { state: after, .. } => {
-                if let Some(start) = started.take() {
+                if let Some((start, state)) = started.take() {
                     let entries = entries[start..=place].to_vec();
-                    turns.push(RecordedTurn { entries, payloads: payloads.clone(), state: state.clone() });
+                    let state = state.unwrap_or(Err(Impossible::StateUnknown));
+                    turns.push(RecordedTurn { entries, payloads: payloads.clone(), state });
                 }
-                state = after.as_ref().map_or(Ok(None), find);
+                state = Some(after.as_ref().map_or(Ok(None), find));
             }
-            EntryBody::Control { state: Some(after), .. } => state = find(after),
-            EntryBody::Control { what, .. } if what == "purge" => state = Ok(None),
+            EntryBody::Control { state: Some(after), .. } => state = Some(find(after)),
+            EntryBody::Control { what, .. } if what == "purge" => state = Some(Ok(None)),
             _ => {}
         }
     }
-    if let Some(start) = started {
-        // Nothing has changed the state since the open turn began.
-        let state = Ok(newest.cloned());
+    if let Some((start, state)) = started {
+        // If nothing before it names the state, it is what the caller has: the open turn has not changed it.
+        let state = state.unwrap_or_else(|| Ok(newest.cloned()));
         turns.push(RecordedTurn { entries: entries[start..].to_vec(), payloads: payloads.clone(), state });
     }
     turns

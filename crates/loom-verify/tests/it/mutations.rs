@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use ipld_core::ipld::Ipld;
 use loom_evidence::{Bundle, Manifest};
-use loom_types::{Cid, Codec, Entry};
+use loom_types::{Cid, Codec, Entry, Payload, SequenceNumber};
 use loom_verify::{Auditor, Class, Report};
 
 use crate::world::{WIDE, World, file, sandbox, verified};
@@ -80,6 +80,36 @@ pub(crate) fn all_changes(block: &[u8]) -> Vec<(String, Bytes)> {
     changes(&value, "", &mut all, &|changed| changed);
     let encoded = all.into_iter().map(|(path, changed)| (path, serde_ipld_dagcbor::to_vec(&changed).unwrap().into()));
     encoded.filter(|(_, changed): &(String, Bytes)| changed != block).collect()
+}
+
+/// The bundle with its first history written anew, and in no log. `payloads` and `material` are added to what it has.
+pub(crate) fn rewritten(
+    bundle: &Bundle,
+    payloads: &[Payload],
+    material: &[(Cid, Bytes)],
+    rewrite: impl FnOnce(&mut Vec<Entry>),
+) -> Bundle {
+    let (mut manifest, mut blocks) = (bundle.manifest().clone(), bundle.parts());
+    blocks.extend(payloads.iter().map(|payload| (payload.cid(), payload.block().clone())));
+    blocks.extend(material.iter().cloned());
+    let mut entries = bundle.entries()[0].clone();
+    rewrite(&mut entries);
+    let (first, mut prev) = (entries[0].seq, entries[0].prev);
+    let mut names = Vec::new();
+    for (mut entry, at) in entries.into_iter().zip(first.0..) {
+        (entry.seq, entry.prev) = (SequenceNumber(at), prev);
+        let encoded = entry.encode();
+        blocks.insert(encoded.cid, encoded.bytes);
+        names.push(encoded.cid);
+        prev = Some(encoded.cid);
+    }
+    manifest.histories[0].entries = names;
+    manifest.material.extend(material.iter().map(|(cid, _)| *cid));
+    manifest.material.sort_by_key(|cid| cid.to_bytes());
+    manifest.material.dedup();
+    manifest.log = None;
+    manifest.histories.iter_mut().for_each(|history| history.inclusion = None);
+    Bundle::assemble(manifest, blocks).unwrap()
 }
 
 /// What an auditor makes of these parts; nothing if they are no bundle.
