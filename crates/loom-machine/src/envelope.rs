@@ -10,6 +10,8 @@ use loom_types::{ActorAddress, MessageId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::object::{is_object, name};
+
 /// Whether the sender waits for the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,6 +49,7 @@ pub struct Message {
 #[serde(deny_unknown_fields)]
 struct Wire<'a> {
     id: &'a str,
+    #[serde(deserialize_with = "name")]
     kind: MessageKind,
     sender: Option<&'a str>,
     to: &'a str,
@@ -103,12 +106,15 @@ impl Message {
         }
         let Some(wanted) = wanted else { return true };
         // The reader would take an array's first element for the member.
-        let is_object = self.body.trim_start().starts_with('{');
-        is_object && serde_json::from_str::<Typed<'_>>(&self.body).is_ok_and(|typed| typed.message_type == wanted)
+        is_object(self.body.as_bytes())
+            && serde_json::from_str::<Typed<'_>>(&self.body).is_ok_and(|typed| typed.message_type == wanted)
     }
 
     /// Reads an envelope; says what is wrong with it otherwise.
     pub fn decode(text: &[u8]) -> Result<Self, String> {
+        if !is_object(text) {
+            return Err("not an object".to_owned());
+        }
         let wire: Wire<'_> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let path: Result<_, _> = wire.path.iter().map(|waits| waits.parse()).collect();
         Ok(Self {
@@ -171,6 +177,18 @@ mod tests {
         assert!(typed(r#"{"type":"st\u006fp"}"#, Some("stop")));
         for body in [r#"{"type":"go"}"#, r#"{"type":1}"#, "{}", "1", "\"stop\"", "[\"stop\"]"] {
             assert!(!typed(body, Some("stop")), "{body}");
+        }
+    }
+
+    /// Other readers of the format take none of these.
+    #[test]
+    fn only_an_object_is_an_envelope() {
+        for text in [
+            r#"["m1","call",null,"default/echo/a",[],null,null,false,1]"#,
+            r#"{"id":"m1","kind":{"call":null},"sender":null,"to":"default/echo/a","body":1}"#,
+            r#"{"id":"m1","kind":0,"sender":null,"to":"default/echo/a","body":1}"#,
+        ] {
+            Message::decode(text.as_bytes()).expect_err(text);
         }
     }
 }

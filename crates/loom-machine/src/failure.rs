@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{FAILURE_MESSAGE_BYTES_MAX, FRAME_BYTES_MAX, FRAMES_MAX};
+use crate::{
+    limits::{FAILURE_MESSAGE_BYTES_MAX, FRAME_BYTES_MAX, FRAMES_MAX},
+    object::{is_object, object},
+};
 
 /// Why a turn, an activity or a step failed. The same shape goes into the journal, back to the caller and, as
 /// the member `err`, to the guest. Never a host fault: those are retried and leave no trace.
@@ -53,8 +56,8 @@ impl Failure {
 
     /// Reads [`Failure::to_json`]'s text. Another's text becomes a failure that says so.
     pub fn from_json(text: &[u8]) -> Self {
-        serde_json::from_slice(text)
-            .unwrap_or_else(|_| Self::new("unreadable-failure", "the recorded failure is not in a known form"))
+        let failure = if is_object(text) { serde_json::from_slice(text).ok() } else { None };
+        failure.unwrap_or_else(|| Self::new("unreadable-failure", "the recorded failure is not in a known form"))
     }
 
     /// The failure in a guest's output, if the output is one: an object whose only member is `err`.
@@ -66,6 +69,7 @@ impl Failure {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Output {
+            #[serde(deserialize_with = "object")]
             err: Err,
         }
         #[derive(Deserialize)]
@@ -129,8 +133,11 @@ mod tests {
             r#"{"err":{"kind":"Bad Kind","message":"m"}}"#,
             r#"{"err":{"kind":"a","message":"m","x":1}}"#,
             r#"{"error":{"kind":"a","message":"m"}}"#,
+            r#"{"err":["a","m"]}"#,
         ] {
             assert_eq!(Failure::in_output(output), None, "{output}");
         }
+        assert_eq!(Failure::from_json(br#" {"kind":"a","message":"m","more":1}"#), Failure::new("a", "m"));
+        assert_eq!(Failure::from_json(br#"["a","m",true]"#).kind, "unreadable-failure");
     }
 }

@@ -16,6 +16,7 @@ mod deployment;
 mod envelope;
 mod failure;
 pub mod limits;
+mod object;
 mod query;
 mod random;
 pub mod replay;

@@ -10,6 +10,10 @@ pub const WAIT_MS_MAX: u64 = 10 * 366 * 24 * 3600 * 1000;
 pub const CALL_DEADLINE_MS_DEFAULT: u64 = 15 * 60 * 1000;
 /// Most actors that may wait for one another's replies in a row.
 pub const CALL_DEPTH_MAX: usize = 64;
+/// Most bytes that the answer to one `await` may have.
+pub const AWAIT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many times longer a value can be when its numbers are written anew (`1e9` is `1000000000.0`), at most.
+pub(crate) const NUMBER_GROWTH_MAX: usize = 8;
 /// Longest log message or promise label kept, in bytes.
 pub const LOG_BYTES_MAX: usize = 16 * 1024;
 /// Most log lines one turn may write; later ones are dropped.

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::{
     Failure,
     limits::{AWAIT_HANDLES_MAX, LOG_BYTES_MAX, RANDOM_BYTES_MAX, WAIT_MS_MAX},
+    object::is_object,
 };
 
 /// Version of the guest contract, `sdk/abi/README.md`.
@@ -81,7 +82,7 @@ pub(crate) fn operation(text: &str) -> Result<String, Failure> {
     };
     let head = serde_json::from_str::<Head>(text).map_err(|error| invalid(error.to_string()))?;
     // The reader takes an array for an object's members in order.
-    if text.trim_start().starts_with('{') { Ok(head.op) } else { Err(invalid("it is an array".into())) }
+    if is_object(text.as_bytes()) { Ok(head.op) } else { Err(invalid("it is an array".into())) }
 }
 
 /// Reads the request of operation `op`.
@@ -227,6 +228,7 @@ mod members {
     use serde_json::value::RawValue;
 
     use super::{AwaitMode, RetryRequest};
+    use crate::object::{name, object};
 
     macro_rules! members {
         ($name:ident { $($(#[$attr:meta])* $field:ident: $type:ty),* $(,)? }) => {
@@ -247,13 +249,22 @@ mod members {
     });
     members!(Set { #[serde(default)] pointer: String, value: Box<RawValue> });
     members!(Log { level: String, message: String, #[serde(default)] fields: Option<Box<RawValue>> });
-    members!(Await { handles: Vec<u32>, mode: AwaitMode });
+    members!(Await {
+        handles: Vec<u32>,
+        #[serde(deserialize_with = "name")]
+        mode: AwaitMode
+    });
     members!(Handle { handle: u32 });
     members!(Random {
         #[serde(default = "default_random_bytes")]
         bytes: u32
     });
-    members!(Activity { name: String, input: Box<RawValue>, #[serde(default)] retry: RetryRequest });
+    members!(Activity {
+        name: String,
+        input: Box<RawValue>,
+        #[serde(default, deserialize_with = "object")]
+        retry: RetryRequest
+    });
     members!(BlobGet { cid: String, #[serde(default, rename = "as")] form: Option<String> });
     members!(BlobPut { #[serde(default)] text: Option<String>, #[serde(default)] base64: Option<String> });
     members!(Call { to: String, body: Box<RawValue>, #[serde(default)] deadline_ms: Option<u64> });
@@ -306,6 +317,8 @@ mod tests {
         check(r#"{"op":"sleep","ms":99999999999999}"#, "invalid-request", "at most");
         check(r#"{"op":"await","handles":[],"mode":"all"}"#, "invalid-request", "handles");
         check(r#"{"op":"await","handles":[1],"mode":"some"}"#, "invalid-request", "unknown variant");
+        check(r#"{"op":"await","handles":[1],"mode":{"all":null}}"#, "invalid-request", "expected a string");
+        check(r#"{"op":"activity","name":"a","input":1,"retry":[3,1,1]}"#, "invalid-request", "not an object");
         check(r#"{"op":"blob.put"}"#, "invalid-request", "exactly one");
         check(r#"{"op":"blob.get","cid":"x"}"#, "invalid-request", "not a CID");
         check(r#"{"op":"random","bytes":4096}"#, "invalid-request", "at most 1024");

@@ -1,14 +1,26 @@
 //! The actor's state while a turn runs: JSON, edited through pointers (RFC 6901), committed with the turn.
 
+use loom_types::limits::PAYLOAD_BYTES_MAX;
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::Failure;
+use crate::{Failure, limits::NUMBER_GROWTH_MAX};
 
 /// State as the turn sees it. Text as long as it is only replaced whole, so a value comes back byte for byte.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StateBuffer {
     committed: Option<String>,
     current: Current,
+    /// Bytes that the tree's text has at most.
+    tree_bytes: usize,
+}
+
+/// Why a value was not set. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotSet {
+    /// The guest is told.
+    Invalid(Failure),
+    /// The state would be too large for the turn to go on.
+    TooLarge(Failure),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -21,7 +33,7 @@ enum Current {
 
 impl StateBuffer {
     pub(crate) fn new(committed: Option<String>) -> Self {
-        Self { committed, current: Current::Unchanged }
+        Self { committed, current: Current::Unchanged, tree_bytes: 0 }
     }
 
     /// Forgets every edit.
@@ -51,18 +63,8 @@ impl StateBuffer {
     fn parsed(&self) -> Result<Value, Failure> {
         match &self.current {
             Current::Tree(tree) => Ok(tree.clone()),
-            _ => self
-                .text()
-                .map_or(Ok(Value::Null), |text| serde_json::from_str(text).map_err(|e| invalid(e.to_string()))),
+            _ => self.text().map_or(Ok(Value::Null), parse),
         }
-    }
-
-    fn tree(&mut self) -> Result<&mut Value, Failure> {
-        if !matches!(self.current, Current::Tree(_)) {
-            self.current = Current::Tree(self.parsed()?);
-        }
-        let Current::Tree(tree) = &mut self.current else { unreachable!("just made") };
-        Ok(tree)
     }
 
     /// JSON text at `pointer`; `null` where there is nothing.
@@ -83,19 +85,38 @@ impl StateBuffer {
     }
 
     /// Sets the value at `pointer`, making missing parents objects.
-    pub(crate) fn set(&mut self, pointer: &str, value: &RawValue) -> Result<(), Failure> {
+    pub(crate) fn set(&mut self, pointer: &str, value: &RawValue) -> Result<(), NotSet> {
         check(pointer)?;
         if pointer.is_empty() {
             self.current = Current::Text(Some(value.get().to_owned()));
             return Ok(());
         }
-        let value: Value = serde_json::from_str(value.get()).map_err(|error| invalid(error.to_string()))?;
-        let before = self.current.clone();
-        let placed = self.tree().and_then(|tree| place(tree, pointer, value));
-        if placed.is_err() {
-            self.current = before;
+        let (value, bytes) = (parse(value.get())?, value.get().len());
+        self.edit(|tree| place(tree, pointer, value))?;
+        self.has_grown((bytes + pointer.len()).saturating_mul(NUMBER_GROWTH_MAX))
+    }
+
+    /// Changes the tree; what fails leaves everything as it was.
+    fn edit<T>(&mut self, change: impl FnOnce(&mut Value) -> Result<T, Failure>) -> Result<T, Failure> {
+        if let Current::Tree(tree) = &mut self.current {
+            return change(tree);
         }
-        placed
+        let mut tree = self.parsed()?;
+        let changed = change(&mut tree)?;
+        self.tree_bytes = tree.to_string().len();
+        self.current = Current::Tree(tree);
+        Ok(changed)
+    }
+
+    /// A tree takes many times the room of its text, so it may not even be too large for a while. `bytes`: by how much
+    /// its text has grown at most.
+    fn has_grown(&mut self, bytes: usize) -> Result<(), NotSet> {
+        self.tree_bytes = self.tree_bytes.saturating_add(bytes);
+        let Current::Tree(tree) = &self.current else { return Ok(()) };
+        if self.tree_bytes > PAYLOAD_BYTES_MAX {
+            self.tree_bytes = tree.to_string().len();
+        }
+        if self.tree_bytes > PAYLOAD_BYTES_MAX { Err(NotSet::TooLarge(too_large(self.tree_bytes))) } else { Ok(()) }
     }
 
     /// Removes what is at `pointer`; says whether something was.
@@ -110,19 +131,35 @@ impl StateBuffer {
             return Ok(false);
         }
         let (parent, last) = pointer.rsplit_once('/').expect("checked: starts with a slash");
-        let removed = match self.tree()?.pointer_mut(parent) {
-            Some(Value::Object(map)) => map.remove(&unescape(last)).is_some(),
-            Some(Value::Array(items)) => match index(last, items.len()) {
-                Some(at) => {
-                    items.remove(at);
-                    true
-                }
-                None => false,
-            },
-            _ => false,
-        };
-        Ok(removed)
+        self.edit(|tree| {
+            Ok(match tree.pointer_mut(parent) {
+                Some(Value::Object(map)) => map.remove(&unescape(last)).is_some(),
+                Some(Value::Array(items)) => match index(last, items.len()) {
+                    Some(at) => {
+                        items.remove(at);
+                        true
+                    }
+                    None => false,
+                },
+                _ => false,
+            })
+        })
     }
+}
+
+impl From<Failure> for NotSet {
+    fn from(failure: Failure) -> Self {
+        NotSet::Invalid(failure)
+    }
+}
+
+/// A state of so many bytes ends its turn.
+pub(crate) fn too_large(bytes: usize) -> Failure {
+    Failure::new("state-too-large", format!("the state has {bytes} bytes, at most {PAYLOAD_BYTES_MAX} are kept"))
+}
+
+fn parse(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| invalid(error.to_string()))
 }
 
 fn invalid(message: String) -> Failure {
@@ -142,7 +179,8 @@ fn unescape(token: &str) -> String {
 }
 
 fn index(token: &str, length: usize) -> Option<usize> {
-    let canonical = token == "0" || !token.starts_with('0');
+    // The parser would take a sign, too.
+    let canonical = token == "0" || token.starts_with(|first: char| matches!(first, '1'..='9'));
     token.parse().ok().filter(|at| canonical && *at < length)
 }
 
@@ -212,10 +250,41 @@ mod tests {
     #[test]
     fn impossible_pointers_are_errors_and_change_nothing() {
         let mut state = StateBuffer::new(Some(r#"{"n":1,"list":[1]}"#.into()));
-        for pointer in ["n", "/n/x", "/list/5", "/list/01", "/list/x"] {
-            assert_eq!(state.set(pointer, &raw("1")).unwrap_err().kind, "invalid-request", "{pointer}");
+        for pointer in ["n", "/n/x", "/list/5", "/list/01", "/list/x", "/list/+0", "/list/-0", "/list/+1", "/list/"] {
+            let refused = state.set(pointer, &raw("1")).unwrap_err();
+            assert!(matches!(&refused, NotSet::Invalid(failure) if failure.kind == "invalid-request"), "{pointer}");
         }
         assert_eq!(state.changed(), None);
+        // An edit before it stays.
+        state.set("/n", &raw("2")).unwrap();
+        assert!(state.set("/n/x", &raw("3")).is_err());
+        assert!(!state.delete("/list/+0").unwrap() && state.get("/list/+0").unwrap() == "null");
+        assert_eq!(state.changed(), Some(Some(r#"{"list":[1],"n":2}"#.into())));
+    }
+
+    /// As a tree, small objects take a hundred times the room of their text: no turn may gather them.
+    #[test]
+    fn what_is_too_large_is_not_gathered() {
+        let mut state = StateBuffer::new(None);
+        let part = raw(&format!("[{}0]", r#"{"":0},"#.repeat(140_000)));
+        let mut set = 0;
+        let refused = loop {
+            match state.set(&format!("/{set}"), &part) {
+                Ok(()) => set += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert!(matches!(&refused, NotSet::TooLarge(failure) if failure.kind == "state-too-large"), "{refused:?}");
+        assert_eq!(set, 4, "four times a little less than a MiB");
+        // What is replaced does not count, however often it was.
+        let mut state = StateBuffer::new(Some("{}".into()));
+        let large = raw(&format!("\"{}\"", "x".repeat(3_000_000)));
+        for _ in 0..5 {
+            state.set("/a", &large).unwrap();
+        }
+        // Numbers can be longer when they are written down again.
+        let numbers = raw(&format!("[{}0]", "1e15,".repeat(300_000)));
+        assert!(matches!(state.set("/a", &numbers), Err(NotSet::TooLarge(_))));
     }
 
     #[test]

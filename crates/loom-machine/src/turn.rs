@@ -27,7 +27,7 @@ use crate::{
     Failure, Message,
     limits::LOG_LINES_MAX,
     request::{self, AwaitMode, Request},
-    state::StateBuffer,
+    state::{NotSet, StateBuffer},
 };
 
 pub(crate) use basis::{Basis, Founded};
@@ -66,6 +66,8 @@ pub struct Turn {
     is_repinned: bool,
     /// Messages taken by steps that a reset left behind.
     left_behind: Vec<(Message, Payload)>,
+    /// The steps that no reset left behind, in order: resets take from the end.
+    kept: Vec<usize>,
 }
 
 impl Turn {
@@ -107,6 +109,7 @@ impl Turn {
             log_lines_shown: 0,
             entries: 0,
             left_behind: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -128,6 +131,11 @@ impl Turn {
         self.running = None;
         self.waiting = None;
         self.log_lines = 0;
+    }
+
+    fn keep(&mut self, record: Record) {
+        self.kept.push(self.records.len());
+        self.records.push(record);
     }
 
     /// Past the step that was just replayed, and past those that a reset left behind.
@@ -222,7 +230,11 @@ impl Turn {
         let answer = match request {
             Request::Context => ok(&self.context()),
             Request::StateGet { pointer } => answer(self.state.get(pointer)),
-            Request::StateSet { pointer, value } => answer(self.state.set(pointer, value).map(|()| "null".to_owned())),
+            Request::StateSet { pointer, value } => match self.state.set(pointer, value) {
+                Ok(()) => ok("null"),
+                Err(NotSet::Invalid(failure)) => failure.to_answer(),
+                Err(NotSet::TooLarge(failure)) => return Some(Reaction::Fail(failure)),
+            },
             Request::StateDelete { pointer } => answer(self.state.delete(pointer).map(|was| was.to_string())),
             Request::Log { level, message, fields } => {
                 self.log(level, message, fields.as_ref().map(|fields| fields.get()));

@@ -1,12 +1,12 @@
 //! What operators, and parents of children, do to a turn. Each leaves a `control` entry.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use loom_types::{Cid, EntryBody, Payload, SequenceNumber, media_type};
 use serde::{Deserialize, Serialize};
 
 use super::{Ambient, Completion, Outcome, Outstanding, Turn, end::abandoned};
-use crate::{Deployment, Failure};
+use crate::{Deployment, Failure, object::is_object};
 
 /// What a `control` entry says was done, with what is needed to understand the journal after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,19 @@ impl Control {
 
     /// Reads an entry's detail.
     pub fn read(detail: &Payload) -> Result<Self, String> {
-        serde_json::from_slice(detail.value()).map_err(|error| format!("a control entry's detail: {error}"))
+        #[derive(Deserialize)]
+        struct Named<'a> {
+            #[serde(borrow)]
+            what: Cow<'a, str>,
+        }
+        let (text, unreadable) = (detail.value(), |problem: String| format!("a control entry's detail: {problem}"));
+        if !is_object(text) {
+            return Err(unreadable("not an object".to_owned()));
+        }
+        let control: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
+        // The reader takes a number for a name, too.
+        let Named { what } = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
+        if what == control.name() { Ok(control) } else { Err(unreadable(format!("'{what}'"))) }
     }
 }
 
@@ -196,7 +208,9 @@ impl Turn {
 
     /// Marks the steps after entry `last_kept` of the turn as forgotten.
     pub(super) fn discard(&mut self, last_kept: u32) {
-        for record in self.records.iter_mut().filter(|record| record.entry > last_kept && !record.is_discarded) {
+        let first = self.kept.partition_point(|n| self.records[*n].entry <= last_kept);
+        for n in self.kept.split_off(first) {
+            let record = &mut self.records[n];
             record.is_discarded = true;
             // What it took from the mailbox is not lost.
             if let (Some(received), Some((_, outcome))) = (&record.received, &record.completion)

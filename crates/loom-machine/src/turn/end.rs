@@ -3,7 +3,7 @@
 use loom_types::{EntryBody, Payload, TurnResult, limits::PAYLOAD_BYTES_MAX, media_type};
 
 use super::{Ambient, Divergence, Effect, Outcome, Outstanding, Turn, Work, message::reply_to};
-use crate::{Failure, Message, MessageKind};
+use crate::{Failure, Message, MessageKind, state::too_large};
 
 /// A turn that is over.
 #[derive(Debug)]
@@ -103,10 +103,7 @@ impl Turn {
 
     fn state_fits(&self) -> Result<(), Failure> {
         match self.state.changed() {
-            Some(Some(text)) if text.len() > PAYLOAD_BYTES_MAX => Err(Failure::new(
-                "state-too-large",
-                format!("the state has {} bytes, at most {PAYLOAD_BYTES_MAX} are kept", text.len()),
-            )),
+            Some(Some(text)) if text.len() > PAYLOAD_BYTES_MAX => Err(too_large(text.len())),
             _ => Ok(()),
         }
     }

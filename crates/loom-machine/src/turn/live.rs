@@ -190,7 +190,7 @@ impl Turn {
         self.pending.payloads.extend(immediate.as_ref().map(|outcome| outcome.payload().clone()));
         self.entries += 1;
         let entry = self.entries;
-        self.records.push(Record::new(op, request, immediate, work, entry));
+        self.keep(Record::new(op, request, immediate, work, entry));
         self.cursor += 1;
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use loom_types::{ActorAddress, Cid, Entry, EntryBody, Payload, Resolution, SequenceNumber, TurnNumber};
+use loom_types::{
+    ActorAddress, Cid, Entry, EntryBody, Payload, Resolution, SequenceNumber, TurnNumber, limits::TURN_ENTRIES_MAX,
+};
 
 use super::{
     Control, Opening, Outcome, Turn, Work,
@@ -91,13 +93,17 @@ impl Turn {
                 if *n as usize != self.records.len() {
                     return Err(format!("step {n} follows step {}", self.records.len()));
                 }
+                // Asking for it would have ended the turn.
+                if self.entries > TURN_ENTRIES_MAX {
+                    return Err(format!("a step after {TURN_ENTRIES_MAX} entries of its turn"));
+                }
                 let request = find(request)?;
                 let immediate = immediate.as_ref().map(outcome).transpose()?;
                 let work = self.work(op, &request, immediate.as_ref(), entry.at_ms)?;
                 if op == "reply" && matches!(immediate, Some(Outcome::Ok(_))) {
                     self.restore_answer(*n, &request)?;
                 }
-                self.records.push(Record::new(op.clone(), request, immediate, work, self.entries));
+                self.keep(Record::new(op.clone(), request, immediate, work, self.entries));
                 Ok(())
             }
             EntryBody::Outcome { n, result, .. } => {

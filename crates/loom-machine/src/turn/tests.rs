@@ -153,6 +153,10 @@ impl Bench {
 
     /// What a restarted node would make of the first `entries` committed entries.
     fn restored(&self, entries: usize) -> Self {
+        self.try_restored(entries).unwrap()
+    }
+
+    fn try_restored(&self, entries: usize) -> Result<Self, CorruptTurn> {
         let journal: Vec<_> = self.journal[..entries].to_vec();
         let decoded: Vec<_> = journal
             .iter()
@@ -167,8 +171,8 @@ impl Bench {
             })
             .collect();
         let find = |cid: &Cid| self.payloads.get(cid).cloned();
-        let turn = Turn::restore(&decoded, &find, deployment(), None).unwrap();
-        Self { turn, salts: Counting(100), now_ms: self.now_ms + 5000, journal, payloads: self.payloads.clone() }
+        let turn = Turn::restore(&decoded, &find, deployment(), None)?;
+        Ok(Self { turn, salts: Counting(100), now_ms: self.now_ms + 5000, journal, payloads: self.payloads.clone() })
     }
 }
 

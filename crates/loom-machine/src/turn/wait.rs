@@ -9,7 +9,7 @@ use super::{
     outcome::ok,
     record::{Received, Waiting},
 };
-use crate::Failure;
+use crate::{Failure, limits::AWAIT_BYTES_MAX};
 
 impl Turn {
     pub(super) fn wait(&mut self, waiting: Waiting, handles: &[u32]) -> Reaction {
@@ -34,11 +34,7 @@ impl Turn {
     pub(super) fn satisfied(&self, waiting: &Waiting) -> Option<String> {
         match waiting {
             Waiting::One(n) => self.completed(*n).map(|(_, answer)| answer),
-            Waiting::All(handles) => {
-                let answers: Option<Vec<_>> =
-                    handles.iter().map(|n| self.completed(*n).map(|(_, answer)| answer)).collect();
-                answers.map(|answers| ok(&format!("[{}]", answers.join(","))))
-            }
+            Waiting::All(handles) => self.all(handles),
             Waiting::Any(handles) => handles
                 .iter()
                 .filter_map(|n| self.completion(*n).map(|(order, _)| (*order, *n)))
@@ -46,6 +42,27 @@ impl Turn {
                 .and_then(|(_, n)| self.completed(n).map(|(_, answer)| (n, answer)))
                 .map(|(n, answer)| ok(&format!("{{\"handle\":{n},\"result\":{answer}}}"))),
         }
+    }
+
+    /// The answers of all of them, once all are there. A handle may be named more than once, so together they can be
+    /// larger than anything else that a guest is given.
+    fn all(&self, handles: &[u32]) -> Option<String> {
+        if !handles.iter().all(|n| self.completion(*n).is_some()) {
+            return None;
+        }
+        let mut answers = String::new();
+        for n in handles {
+            let (_, answer) = self.completed(*n)?;
+            if !answers.is_empty() {
+                answers.push(',');
+            }
+            if answers.len() + answer.len() > AWAIT_BYTES_MAX {
+                let text = format!("the outcomes have more than {AWAIT_BYTES_MAX} bytes together; await fewer");
+                return Some(Failure::new("output-too-large", text).to_answer());
+            }
+            answers.push_str(&answer);
+        }
+        Some(ok(&format!("[{answers}]")))
     }
 
     fn completion(&self, n: u32) -> Option<&(u64, Outcome)> {

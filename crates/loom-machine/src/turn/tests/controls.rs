@@ -101,3 +101,66 @@ fn what_comes_again_is_answered_once() {
         assert_eq!(answers, 1, "{effects:?}");
     }
 }
+
+/// What a journal of another writer may hold, and other readers refuse.
+#[test]
+fn only_an_object_with_its_name_is_a_detail() {
+    let mut salts = Counting(0);
+    let mut read = |text: &str| Control::read(&Payload::json(text, &mut salts));
+    assert_eq!(read(r#" {"to":3,"what":"reset"}"#), Ok(Control::Reset { to: 3, deployment: None }));
+    for text in [r#"["reset",3]"#, r#"{"what":4,"to":3}"#, r#"{"what":"reset","to":[3]}"#, "3"] {
+        read(text).expect_err(text);
+    }
+}
+
+/// Operators may reset as often as they like; each time costs what it forgets, not what there is.
+#[test]
+fn resets_take_no_step_twice() {
+    let mut bench = Bench::new();
+    bench.ask(r#"{"op":"now"}"#);
+    for _ in 0..3 {
+        for _ in 0..3 {
+            bench.ask(r#"{"op":"uuid"}"#);
+        }
+        bench.commit();
+        // Entry 1 is the turn's start, entry 2 its first step.
+        bench.reset(2).unwrap();
+        bench.commit();
+        let mut restored = bench.restored(bench.journal.len());
+        for bench in [&mut bench, &mut restored] {
+            bench.ask(r#"{"op":"now"}"#);
+            assert!(!bench.turn.is_replaying(), "one step is left");
+        }
+    }
+}
+
+#[test]
+fn a_journal_cannot_have_more_steps_than_a_turn_may_ask_for() {
+    let mut bench = Bench::new();
+    bench.ask(r#"{"op":"now"}"#);
+    bench.commit();
+    let Some((at, EntryBody::Step { op, request, outcome, .. })) = bench.journal.last().cloned() else {
+        panic!("a step was asked for")
+    };
+    let step = |n| (at, EntryBody::Step { n, op: op.clone(), request, outcome });
+    let most = loom_types::limits::TURN_ENTRIES_MAX;
+    bench.journal.extend((1..most).map(step));
+    bench.restored(bench.journal.len());
+    bench.journal.push(step(most));
+    let corrupt = bench.try_restored(bench.journal.len()).err().expect("one too many");
+    assert!(corrupt.problem.contains("after 100000 entries"), "{corrupt}");
+}
+
+/// One outcome may be asked for under many handles.
+#[test]
+fn what_many_handles_give_together_has_a_limit() {
+    let mut bench = Bench::new();
+    bench.ask(r#"{"op":"call.start","to":"known/b","body":1}"#);
+    bench.complete(0, &format!("\"{}\"", "x".repeat(1 << 20)));
+    let all = |count: usize| format!(r#"{{"op":"await","handles":[{}0],"mode":"all"}}"#, "0,".repeat(count - 1));
+    bench.commit();
+    assert!(bench.ask(&all(63)).starts_with(r#"{"ok":[{"ok":"x"#));
+    let refused = bench.ask(&all(10_000));
+    assert!(refused.starts_with(r#"{"err":{"kind":"output-too-large""#), "{}", &refused[..100]);
+    assert!(bench.turn.pending().entries.is_empty(), "it leaves no entry");
+}
