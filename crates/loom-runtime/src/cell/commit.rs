@@ -153,10 +153,13 @@ impl Live {
             needs_worker: running.is_some_and(|running| running.needs_worker()),
             state: StateWrite::Keep,
         };
-        // A turn that has not reached the store yet does not show in the books either.
-        if self.running.as_ref().is_some_and(|running| !running.is_recorded) {
-            self.running.as_mut().expect("just looked").taken.extend(taken);
-            self.running.as_mut().expect("just looked").books.extend(timers);
+        // A turn that has not reached the store yet does not show in the books either. And what it has yet to hand in may
+        // be the outcome for which nothing needs the row any more: without it, the row must not go.
+        if let Some(running) = self.running.as_mut()
+            && (!running.is_recorded || !running.turn.pending().is_empty())
+        {
+            running.taken.extend(taken);
+            running.books.extend(timers);
             return;
         }
         self.hand_in(io, Pending::default().into(), InFlight::default(), taken, timers, standing);
