@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-verify", &["loom-evidence", "loom-machine", "loom-types", "loom-wasmtime"]),
     ("loom-witness", &["loom-evidence", "loom-types"]),
     ("loom-runtime", &["loom-evidence", "loom-machine", "loom-storage", "loom-types"]),
-    ("loom-sim", &["loom-evidence", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
+    ("loom-sim", &["loom-evidence", "loom-machine", "loom-runtime", "loom-storage", "loom-types", "loom-verify"]),
     ("loom-client", &[]),
     ("loom-server", &["loom-client", "loom-evidence", "loom-machine", "loom-runtime", "loom-storage", "loom-types"]),
     ("loom-wasmtime", &["loom-machine", "loom-types"]),

@@ -1,5 +1,6 @@
 //! What must hold after every run, whatever went wrong in it.
 
+mod bundles;
 mod controls;
 mod effects;
 mod handled;
@@ -13,7 +14,10 @@ use std::fmt;
 
 use loom_storage::Storage;
 
-use crate::record::{Dated, Fact};
+use crate::{
+    auditor::Asked,
+    record::{Dated, Fact},
+};
 
 use self::journals::Histories;
 
@@ -53,7 +57,7 @@ impl Findings {
 
 /// Checks the durable journals against everything that was observed. A run that did not come to rest is only
 /// checked for what must hold at any time.
-pub(crate) fn check(durable: &Storage, facts: &[Dated], at_rest: bool) -> Vec<Violation> {
+pub(crate) fn check(durable: &Storage, facts: &[Dated], asked: &[Asked], at_rest: bool) -> Vec<Violation> {
     let mut findings = Findings::default();
     for dated in facts {
         if let Fact::Wrong { what } = &dated.fact {
@@ -72,5 +76,6 @@ pub(crate) fn check(durable: &Storage, facts: &[Dated], at_rest: bool) -> Vec<Vi
     effects::check(&histories, facts, &mut findings);
     model::check(&histories, &mut findings);
     replay::check(durable, &histories, &mut findings);
+    bundles::check(asked, &histories, &mut findings);
     findings.0
 }

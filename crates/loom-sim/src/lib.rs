@@ -3,7 +3,7 @@
 //! The real `loom-runtime` and `loom-machine` run on a seeded single-threaded scheduler, with a simulated clock,
 //! native guests and a store that does everything its ports allow: it is slow, fails before and after the fact,
 //! and dies between any two commits. Afterwards the durable journals are compared with everything that anybody
-//! outside observed.
+//! outside observed, and the bundles that an auditor got are verified.
 //!
 //! One seed is one run: the same events, byte for byte. `docs/guides/simulation.md` says how to repeat one.
 //!
@@ -11,6 +11,7 @@
 //!
 //! Start at [`run`] and [`Scenario`], then `check.rs`.
 
+mod auditor;
 mod check;
 mod clock;
 mod executor;

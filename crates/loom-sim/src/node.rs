@@ -115,7 +115,7 @@ impl Lives {
             salts: Arc::new(salts),
             blocking: BlockingWork::InPlace,
             outside: Outside::none(),
-            log_key: Some(SigningKey::from_secret("simulated", &[1; 32]).expect("a good name")),
+            log_key: Some(log_key()),
             witnesses: Vec::new(),
         }
     }
@@ -162,6 +162,11 @@ impl Lives {
         store.close();
         self.disk.recorder.note(Fact::Stopped);
     }
+}
+
+/// The key of the node's log.
+pub(crate) fn log_key() -> SigningKey {
+    SigningKey::from_secret("simulated", &[1; 32]).expect("a good name")
 }
 
 async fn deploy(handle: &Handle) {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use loom_runtime::Clock as _;
-use loom_types::{ActorAddress, Entry, EntryBody, SequenceNumber};
+use loom_types::{ActorAddress, Entry, EntryBody, SequenceNumber, TurnNumber};
 
 use crate::clock::SimClock;
 
@@ -52,6 +52,8 @@ pub(crate) enum Fact {
     Seen { token: String },
     /// An operator asked for something, and this came of it.
     Operated { what: String, actor: ActorAddress, answer: String },
+    /// Somebody asked for a bundle.
+    Audited { actor: ActorAddress, turn: Option<TurnNumber>, closure: bool, told: String },
     /// Somebody outside settled a promise.
     Resolved { token: String, value: Result<String, String> },
 }
@@ -129,6 +131,11 @@ impl fmt::Display for Fact {
             Fact::Wrong { what } => write!(f, "client     WRONG {what}"),
             Fact::Seen { token } => write!(f, "outside    sees promise {token}"),
             Fact::Operated { what, actor, answer } => write!(f, "operator   {what} {}: {answer}", actor.local()),
+            Fact::Audited { actor, turn, closure, told } => {
+                let turn = turn.map_or_else(String::new, |turn| format!(" turn {turn}"));
+                let closure = if *closure { " with closure" } else { "" };
+                write!(f, "auditor    bundle of {}{turn}{closure}: {told}", actor.local())
+            }
             Fact::Resolved { token, value } => write!(f, "outside    resolves {token}: {value:?}"),
         }
     }

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    auditor::{Auditor, Desk},
     check::{self, Violation},
     clock::SimClock,
     executor::Executor,
@@ -82,24 +83,29 @@ pub fn run(scenario: &Scenario) -> Report {
         crashed: Notify::new(),
     });
     let world = World::new(disk.clone(), scenario.fickle);
-    let result = executor.run(play(scenario.clone(), disk.clone(), world), STEPS_MAX, TIME_MAX);
+    let desk = Desk::default();
+    let result = executor.run(play(scenario.clone(), disk.clone(), world, desk.clone()), STEPS_MAX, TIME_MAX);
     executor.stop();
     let facts = disk.recorder.take();
     let mut violations = Vec::new();
     if let Err(stuck) = result {
         violations.push(Violation::new("the run comes to rest", format!("{stuck}; {}", unrest(&disk.durable))));
     }
-    violations.extend(check::check(&disk.durable, &facts, violations.is_empty()));
+    let asked = std::mem::take(&mut *desk.lock().expect("nothing panics under this lock"));
+    violations.extend(check::check(&disk.durable, &facts, &asked, violations.is_empty()));
     Report { seed: scenario.seed, violations, commits: disk.commits.load(Ordering::Relaxed), facts }
 }
 
-async fn play(scenario: Scenario, disk: Arc<Disk>, world: Arc<World>) {
+async fn play(scenario: Scenario, disk: Arc<Disk>, world: Arc<World>, desk: Desk) {
     let door = Arc::new(Door::default());
     disk.spawner.spawn(OUTSIDE, Lives::new(&scenario, disk.clone(), world, door.clone()).run());
     // The storm begins when the node is up and its actors are deployed.
     door.handle().await;
     disk.spawner.spawn(OUTSIDE, settle_promises(scenario.seed, disk.clone(), door.clone()));
     disk.spawner.spawn(OUTSIDE, Operator::new(scenario.seed, disk.clone(), door.clone()).run());
+    let auditor = |name| Auditor::new(scenario.seed, name, disk.clone(), door.clone(), desk.clone());
+    let last = auditor("stocktaker");
+    disk.spawner.spawn(OUTSIDE, auditor("auditor").visit());
     for (after, by_ms) in scenario.calendar {
         let disk = disk.clone();
         disk.clone().spawner.spawn(OUTSIDE, async move {
@@ -121,6 +127,7 @@ async fn play(scenario: Scenario, disk: Arc<Disk>, world: Arc<World>) {
     while !unrest(&disk.durable).is_empty() {
         disk.clock.sleep(LOOK).await;
     }
+    last.take_stock().await;
 }
 
 /// What is left to do, in words; empty when everything is done.

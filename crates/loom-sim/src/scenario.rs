@@ -125,7 +125,7 @@ fn settings(random: &mut Random) -> Settings {
         module_cache_bytes: *random.pick(&[1, 1 << 20]),
         mailbox_depth_max: 1000,
         requests_max: 1000,
-        queries_max: 0,
+        queries_max: 2,
         namespace_turns_max: 0,
         namespace_turns_per_second: 0,
         fault_backoff_min: Duration::from_millis(5),

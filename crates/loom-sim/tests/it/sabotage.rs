@@ -65,3 +65,14 @@ fn a_lost_leaf_is_noticed() {
 fn a_guest_that_is_not_deterministic_is_noticed() {
     expect_found(Scenario::with_fickle_guests, &["replay gives the same bytes"]);
 }
+
+#[test]
+fn a_bundle_of_a_guest_that_is_not_deterministic_is_noticed() {
+    expect_found(Scenario::with_fickle_guests, &["what a bundle says comes out again"]);
+}
+
+#[test]
+fn a_bundle_without_its_leaf_is_noticed() {
+    let rules = ["what a bundle says comes out again"];
+    expect_found(|scenario| scenario.with_sabotage(Sabotage::LosesLeaves), &rules);
+}
