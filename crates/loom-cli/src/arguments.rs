@@ -432,6 +432,16 @@ pub enum Key {
         #[arg(long, value_name = "DIR", default_value = ".loom", env = "LOOM_DATA")]
         data: PathBuf,
     },
+    /// Make a new key and hand the log over to it. The node must not run
+    ///
+    /// The old key signs that the new one goes on with its log; that is recorded in the log, and in every bundle from
+    /// then on, so who trusts the old key can trust the new one. Then the old key's secret half is gone. Witnesses must
+    /// be told the new key.
+    Rotate {
+        /// The node's data folder
+        #[arg(long, value_name = "DIR", default_value = ".loom", env = "LOOM_DATA")]
+        data: PathBuf,
+    },
     /// Print the public key, for auditors
     Show {
         /// The node's data folder

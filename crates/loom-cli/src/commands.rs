@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Export(arguments) => export::export(arguments).await,
         Command::Bundle(arguments) => bundle::bundle(arguments).await,
         Command::Verify(arguments) => bundle::verify(arguments),
-        Command::Key(command) => key::key(command),
+        Command::Key(command) => key::key(command).await,
         Command::Witness(command) => witness::witness(command).await,
         Command::Bench(command) => bench::bench(command).await,
         Command::Demo(Demo::LoanReview(arguments)) => demo::loan_review(arguments).await,

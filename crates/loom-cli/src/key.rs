@@ -17,19 +17,25 @@ pub(crate) const KEY_FILE: &str = "log.key";
 /// Largest file that is taken for a key, in bytes.
 const KEY_BYTES_MAX: u64 = 4096;
 
+/// The name of the key that is to follow it.
+const NEXT_KEY_FILE: &str = "log.key.next";
+
 /// The key, if there is one.
 pub(crate) fn read(data: &Path) -> Result<Option<SigningKey>, CliError> {
-    let path = data.join(KEY_FILE);
-    let length = match fs::metadata(&path) {
+    read_file(&data.join(KEY_FILE))
+}
+
+fn read_file(path: &Path) -> Result<Option<SigningKey>, CliError> {
+    let length = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CliError::file(&path, error)),
+        Err(error) => return Err(CliError::file(path, error)),
         Ok(metadata) => metadata.len(),
     };
     let invalid = |problem: String| CliError::new("key-invalid", format!("{}: {problem}", path.display()));
     if length > KEY_BYTES_MAX {
         return Err(invalid("too large for a key".to_owned()));
     }
-    let text = fs::read_to_string(&path).map_err(|error| CliError::file(&path, error))?;
+    let text = fs::read_to_string(path).map_err(|error| CliError::file(path, error))?;
     text.trim().parse().map(Some).map_err(|error: loom_evidence::InvalidKey| invalid(error.to_string()))
 }
 
@@ -43,13 +49,32 @@ pub(crate) fn open(data: &Path) -> Result<SigningKey, CliError> {
 
 /// Makes a key. Only its owner may read the file; one that is there is not replaced.
 pub(crate) fn generate(data: &Path, name: Option<&str>) -> Result<SigningKey, CliError> {
+    generate_file(data, KEY_FILE, name)
+}
+
+/// The key that is to follow: one that waits already, or a new one under the same name.
+pub(crate) fn next(data: &Path, name: &str) -> Result<SigningKey, CliError> {
+    match read_file(&data.join(NEXT_KEY_FILE))? {
+        Some(key) => Ok(key),
+        None => generate_file(data, NEXT_KEY_FILE, Some(name)),
+    }
+}
+
+/// Lets the key that waits take the place of the key that signed until now, which is gone then.
+pub(crate) fn replace_by_next(data: &Path) -> Result<(), CliError> {
+    let (next, path) = (data.join(NEXT_KEY_FILE), data.join(KEY_FILE));
+    let renamed = fs::rename(&next, &path).and_then(|()| fs::File::open(data)?.sync_all());
+    renamed.map_err(|error| CliError::file(&path, error))
+}
+
+fn generate_file(data: &Path, file: &str, name: Option<&str>) -> Result<SigningKey, CliError> {
     let mut random = [0u8; 40];
     OsSalts::default().fill(&mut random);
     let (secret, rest) = random.split_first_chunk().expect("40 bytes are 32 and 8");
     let random_name = format!("loom.invalid/{}", data_encoding::HEXLOWER.encode(rest));
     let key = SigningKey::from_secret(name.unwrap_or(&random_name), secret);
     let key = key.map_err(|error| CliError::new("key-invalid", error).exit(2))?;
-    let path = data.join(KEY_FILE);
+    let path = data.join(file);
     write(data, &path, &format!("{}\n", key.to_secret_text())).map_err(|error| CliError::file(&path, error))?;
     Ok(key)
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     car::{self, CarError},
-    limits::{HISTORIES_MAX, MANIFEST_BYTES_MAX},
+    limits::{HANDOVERS_MAX, HISTORIES_MAX, MANIFEST_BYTES_MAX},
     tree::Hash,
 };
 
@@ -59,6 +59,8 @@ pub struct Inclusion {
 pub struct LogEvidence {
     /// A signed checkpoint, with the signatures of witnesses.
     pub checkpoint: String,
+    /// How the log came from its first key to the one that signs now: signed notes, the oldest first.
+    pub handovers: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,6 +68,8 @@ pub struct LogEvidence {
 struct Wire {
     v: u64,
     checkpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    handovers: Vec<String>,
     histories: Vec<WireHistory>,
     material: Vec<Cid>,
 }
@@ -99,6 +103,7 @@ impl Manifest {
         canonical::encode(&Wire {
             v: VERSION,
             checkpoint: self.log.as_ref().map(|log| log.checkpoint.clone()),
+            handovers: self.log.as_ref().map_or_else(Vec::new, |log| log.handovers.clone()),
             histories: self.histories.iter().map(history).collect(),
             material: self.material.clone(),
         })
@@ -120,6 +125,9 @@ impl Manifest {
         if wire.checkpoint.is_none() && wire.histories.iter().any(|history| history.inclusion.is_some()) {
             return Err(malformed("a place in a log without its checkpoint".to_owned()));
         }
+        if wire.handovers.len() > HANDOVERS_MAX || (wire.checkpoint.is_none() && !wire.handovers.is_empty()) {
+            return Err(malformed("handovers of a key without a checkpoint, or too many".to_owned()));
+        }
         if wire.histories.iter().flat_map(|history| &history.entries).any(|cid| cid.codec() != Codec::DagCbor) {
             return Err(malformed("an entry that is a blob".to_owned()));
         }
@@ -138,7 +146,7 @@ impl Manifest {
         };
         Ok(Self {
             histories: wire.histories.into_iter().map(history).collect::<Result<_, _>>()?,
-            log: wire.checkpoint.map(|checkpoint| LogEvidence { checkpoint }),
+            log: wire.checkpoint.map(|checkpoint| LogEvidence { checkpoint, handovers: wire.handovers }),
             material: wire.material,
         })
     }

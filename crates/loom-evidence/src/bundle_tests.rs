@@ -41,7 +41,7 @@ fn bundle() -> Bundle {
         entries: vec![opened.cid, ended.cid],
         inclusion: Some(Inclusion { index: 4, proof: vec![[5; 32], [6; 32]] }),
     };
-    let log = Some(LogEvidence { checkpoint: "text\n".to_owned() });
+    let log = Some(LogEvidence { checkpoint: "text\n".to_owned(), handovers: vec!["note\n".to_owned()] });
     let manifest = Manifest { histories: vec![history], log, material: vec![material] };
     let payloads = [&message, &seed].map(|payload| (payload.cid(), payload.block().clone()));
     let blocks = [(opened.cid, opened.bytes), (ended.cid, ended.bytes), (material, module)];

@@ -62,7 +62,7 @@ impl Checkpoint {
 }
 
 /// The line of a signature, with its line feed.
-fn line(key: &SigningKey, signature: Vec<u8>) -> String {
+pub(crate) fn line(key: &SigningKey, signature: Vec<u8>) -> String {
     let signature = Signature::new(key.name().to_owned(), key.public().id(), signature);
     let line = signature.expect("a key's name was checked").to_bytes();
     String::from_utf8(line).expect("made of text")

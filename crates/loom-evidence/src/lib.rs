@@ -13,6 +13,7 @@ mod bundle;
 mod car;
 mod checkpoint;
 mod dsse;
+mod handover;
 mod key;
 mod leaf;
 pub mod limits;
@@ -22,6 +23,7 @@ pub use self::{
     bundle::{Bundle, BundleError, History, Inclusion, LogEvidence, Manifest},
     checkpoint::{Checkpoint, CheckpointError, Cosigned, SignedCheckpoint},
     dsse::Envelope,
+    handover::{Handover, InvalidHandover},
     key::{InvalidKey, KeyKind, PublicKey, SigningKey},
     leaf::{Leaf, actor_id},
     tree::{

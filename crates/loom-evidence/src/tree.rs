@@ -9,6 +9,9 @@ pub const TILE_HASHES: u64 = 256;
 /// Log2 of [`TILE_HASHES`].
 const TILE_HEIGHT: u8 = 8;
 
+/// Levels of tiles there can be, in a path.
+const LEVELS: u8 = 64;
+
 /// A node of the tree.
 pub type Hash = [u8; 32];
 
@@ -149,16 +152,33 @@ pub struct TileName {
 }
 
 impl TileName {
-    /// Reads a path as [`tile_path`] writes it, or `tile/entries/INDEX` with its width. None for any other spelling.
+    /// Reads a path as [`TileName::path`] writes it. None for any other spelling.
     pub fn read(path: &str) -> Option<Self> {
-        let rest = path.strip_prefix("tile/").filter(|rest| !rest.starts_with("data/"))?;
-        let rest = match rest.strip_prefix("entries/") {
-            Some(place) => format!("data/{place}"),
-            None => rest.to_owned(),
+        let (kind, place) = path.strip_prefix("tile/")?.split_once('/')?;
+        let level = match kind {
+            "entries" => None,
+            level => Some(level.parse().ok()?),
         };
-        let tile = Tile::from_path(&format!("tile/{TILE_HEIGHT}/{rest}")).ok()?;
-        let level = (!tile.is_data()).then(|| tile.level());
-        Some(Self { level, index: tile.level_index(), width: tile.width() }).filter(|name| name.width > 0)
+        let (place, width) = match place.split_once(".p/") {
+            Some((place, width)) => (place, width.parse().ok()?),
+            None => (place, TILE_HASHES as u32),
+        };
+        let mut index: u64 = 0;
+        for group in place.split('/') {
+            let digits: u64 = group.trim_start_matches('x').parse().ok()?;
+            index = index.checked_mul(1000)?.checked_add(digits)?;
+        }
+        let name = Self { level, index, width };
+        let is_tile = level.is_none_or(|level| level < LEVELS) && (1..=TILE_HASHES as u32).contains(&width);
+        (is_tile && name.path() == path).then_some(name)
+    }
+
+    /// `tile/LEVEL/INDEX` or `tile/entries/INDEX`, with `.p/WIDTH` if it is not full.
+    pub fn path(&self) -> String {
+        match self.level {
+            Some(level) => tile_path(level, self.index, self.width),
+            None => tile_path(0, self.index, self.width).replacen("tile/0/", "tile/entries/", 1),
+        }
     }
 }
 
@@ -266,6 +286,9 @@ mod tests {
             "tile/0/0001",
             "tile/0/x000/001",
             "tile/0/000.p/0",
+            "tile/0/000.p/00",
+            "tile/entries/000.p/",
+            "tile/64/000",
             "tile/0/000.p/256",
             "tile/0/000.p/05",
             "tile/00/000",

@@ -194,7 +194,7 @@ impl Handle {
         for ((history, index), proof) in places.into_iter().zip(proved.proofs) {
             histories[history].inclusion = Some(Inclusion { index, proof });
         }
-        Ok(Some(LogEvidence { checkpoint: proved.checkpoint }))
+        Ok(Some(LogEvidence { checkpoint: proved.checkpoint, handovers: proved.handovers }))
     }
     /// Deployments, modules of actors and of the pure activities that ran, and blobs that were read.
     async fn material(

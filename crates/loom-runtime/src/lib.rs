@@ -65,7 +65,7 @@ pub use self::{
         SendOptions, Settled, Stage, Ticket, WaitingOn,
     },
     host::{BlockingWork, Host},
-    log::{LogError, LogStatus, SignedSize, Witness, WitnessAnswer, WitnessStatus},
+    log::{HandoverError, LogError, LogStatus, SignedSize, Witness, WitnessAnswer, WitnessStatus, record_handover},
     metrics::Metrics,
     outside::{
         ExposeSecret, HeaderValue, Http, HttpCall, HttpReply, Outside, SECRET_BYTES_MAX, SECRET_BYTES_MIN,

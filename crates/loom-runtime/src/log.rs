@@ -6,15 +6,18 @@
 
 mod asking;
 mod edge;
+mod keys;
 mod published;
 mod witness;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use loom_evidence::{Checkpoint, CheckpointError, Hash, Leaf, SignedCheckpoint, SigningKey, TILE_HASHES, inclusion};
+use loom_evidence::{
+    Checkpoint, CheckpointError, Hash, Leaf, SignedCheckpoint, SigningKey, TILE_HASHES, inclusion, root,
+};
 use loom_storage::{BlobError, CheckpointRecord, Hold, LeafRecord, Storage, StoreError, TileRecord};
 use loom_types::{Cid, Codec};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -22,6 +25,7 @@ use self::{
     edge::{Edge, FullTile, Missing, TILE_HEIGHT, Tiles, subtree},
 };
 pub use self::{
+    keys::{HandoverError, record_handover},
     published::{LogStatus, SignedSize},
     witness::{Witness, WitnessAnswer, WitnessStatus},
 };
@@ -70,6 +74,8 @@ fn complain(about: &str, done: Result<(), LogError>) {
 #[derive(Clone, Debug)]
 pub(crate) struct Proved {
     pub(crate) checkpoint: String,
+    /// How the log came to the key that signs it.
+    pub(crate) handovers: Vec<String>,
     /// One for each leaf that was asked for.
     pub(crate) proofs: Vec<Vec<Hash>>,
 }
@@ -82,6 +88,8 @@ pub(crate) struct NodeLog {
     key: SigningKey,
     interval: Duration,
     metrics: Metrics,
+    /// Read when the first bundle needs them.
+    handovers: Arc<OnceCell<Vec<String>>>,
     witnesses: Arc<[Watching]>,
     /// One round at a time.
     asking: Arc<Mutex<()>>,
@@ -105,7 +113,17 @@ impl NodeLog {
         metrics: Metrics,
     ) -> Self {
         let witnesses = witnesses.into_iter().map(Watching::new).collect();
-        Self { storage, clock, key, interval, metrics, witnesses, asking: Arc::default(), sealed: Arc::default() }
+        Self {
+            storage,
+            clock,
+            key,
+            interval,
+            metrics,
+            handovers: Arc::default(),
+            witnesses,
+            asking: Arc::default(),
+            sealed: Arc::default(),
+        }
     }
 
     /// Signs from time to time, and has it cosigned, until told to stop. Either may be cut short anywhere; the next
@@ -144,15 +162,33 @@ impl NodeLog {
         let witnessed = self.witnessed(newest).await?;
         let mut place = self.sealed.lock().await;
         let sealed = self.up_to(&mut place, newest + 1).await?;
+        let (mut tiles, mut proofs) = (HashMap::new(), Vec::new());
         let (size, checkpoint) = match witnessed {
-            Some(record) => (record.size, record.note),
+            Some(record) => (record.size, self.signed_by_own_key(sealed, &mut tiles, &record.note).await?),
             None => (sealed.edge.size, sealed.note.clone()),
         };
-        let (mut tiles, mut proofs) = (HashMap::new(), Vec::new());
         for index in indexes {
             proofs.push(self.read_tree(sealed, &mut tiles, |tree| inclusion(size, *index, tree)).await?);
         }
-        Ok(Proved { checkpoint, proofs })
+        Ok(Proved { checkpoint, handovers: self.handovers().await?, proofs })
+    }
+
+    /// A checkpoint from before the log was handed over to this key is signed by it too.
+    async fn signed_by_own_key(
+        &self,
+        sealed: &Sealed,
+        tiles: &mut HashMap<(u8, u64), Vec<Hash>>,
+        note: &str,
+    ) -> Result<String, LogError> {
+        let signed = SignedCheckpoint::read(note)?;
+        if !signed.signed_by(&[self.key.public()])?.is_empty() {
+            return Ok(note.to_owned());
+        }
+        let Checkpoint { size, root: expected, .. } = *signed.checkpoint();
+        if self.read_tree(sealed, tiles, |tree| root(size, tree)).await? != expected {
+            return Err(LogError::NotWhatWasSigned { size });
+        }
+        Ok(signed.checkpoint().sign(&self.key).with_signatures_of(&signed)?.text().to_owned())
     }
 
     /// The tree, signed at `size` leaves or more. The store must have them.
@@ -245,8 +281,16 @@ impl NodeLog {
             }
             edge.levels.push(hashes);
         }
-        let is_whole = leaves.len() as u64 == size - first && edge.root() == root;
-        if is_whole { Ok(Sealed { edge, note: record.note }) } else { Err(LogError::NotWhatWasSigned { size }) }
+        if leaves.len() as u64 != size - first || edge.root() != root {
+            return Err(LogError::NotWhatWasSigned { size });
+        }
+        // A key that the log was handed over to signs what the one before signed.
+        if signed.signed_by(&[self.key.public()])?.is_empty() {
+            let (note, at_ms) = (signed.checkpoint().sign(&self.key).text().to_owned(), self.clock.now_ms());
+            self.storage.log.seal(CheckpointRecord { size, at_ms, note: note.clone() }, Vec::new()).await?;
+            return Ok(Sealed { edge, note });
+        }
+        Ok(Sealed { edge, note: record.note })
     }
 
     /// The hashes of a full tile.

@@ -1,7 +1,9 @@
 //! The log's side: who vouches that a history is the one that was written down, and the only one.
 
 use jiff::Timestamp;
-use loom_evidence::{Bundle, Checkpoint, History, KeyKind, Leaf, PublicKey, SignedCheckpoint, included};
+use loom_evidence::{
+    Bundle, Checkpoint, Handover, History, KeyKind, Leaf, LogEvidence, PublicKey, SignedCheckpoint, included,
+};
 use loom_types::Entry;
 
 use crate::{Auditor, Class, Report};
@@ -12,7 +14,7 @@ pub(crate) type Anchors = Vec<Vec<String>>;
 /// Who vouches for each history: it stands in a log whose checkpoint a trusted key signed.
 pub(crate) fn check(bundle: &Bundle, auditor: &Auditor, report: &mut Report) -> Anchors {
     let histories = &bundle.manifest().histories;
-    let vouched = bundle.manifest().log.as_ref().and_then(|log| read(&log.checkpoint, auditor, report));
+    let vouched = bundle.manifest().log.as_ref().and_then(|log| read(log, auditor, report));
     let Some((checkpoint, keys)) = vouched else {
         for history in histories {
             let detail = "the history is in no log: it may have been written at any time";
@@ -28,8 +30,8 @@ pub(crate) fn check(bundle: &Bundle, auditor: &Auditor, report: &mut Report) -> 
 }
 
 /// The checkpoint, and the trusted keys of its node that signed it.
-fn read(text: &str, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoint, Vec<String>)> {
-    let signed = match SignedCheckpoint::read(text) {
+fn read(log: &LogEvidence, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoint, Vec<String>)> {
+    let signed = match SignedCheckpoint::read(&log.checkpoint) {
         Ok(signed) => signed,
         Err(error) => {
             report.contradiction(None, error.to_string());
@@ -38,20 +40,26 @@ fn read(text: &str, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoin
     };
     let checkpoint = signed.checkpoint().clone();
     let subject = format!("log {}", checkpoint.origin);
-    // A node's key is its log's name: another node's key, however trusted, cannot speak for this log.
-    // Nor can a witness's key, whatever its name.
-    let is_own = |key: &&PublicKey| key.name() == checkpoint.origin && key.kind() == KeyKind::Log;
-    let own: Vec<_> = auditor.keys.iter().filter(is_own).cloned().collect();
-    let nodes: Vec<String> = match signed.signed_by(&own) {
-        Ok(keys) => keys.into_iter().map(PublicKey::to_string).collect(),
+    let trusted = trusted(&checkpoint.origin, &log.handovers, auditor, report);
+    let own: Vec<PublicKey> = trusted.iter().map(|trusted| trusted.key.clone()).collect();
+    let signers: Vec<&Trusted> = match signed.signed_by(&own) {
+        Ok(keys) => trusted.iter().filter(|trusted| keys.contains(&&trusted.key)).collect(),
         Err(error) => {
             report.contradiction(None, error.to_string());
             Vec::new()
         }
     };
+    let mut nodes: Vec<String> = Vec::new();
+    for key in signers.iter().flat_map(|signer| std::iter::once(&signer.key).chain(&signer.before)) {
+        if !nodes.contains(&key.to_string()) {
+            nodes.push(key.to_string());
+        }
+    }
     match (nodes.is_empty(), auditor.keys.is_empty()) {
         (false, _) => {
-            let detail = format!("{} leaves, signed by the node's key", checkpoint.size);
+            let is_direct = signers.iter().any(|signer| signer.before.is_empty());
+            let how = if is_direct { "" } else { ", to which the one that you named handed the log over" };
+            let detail = format!("{} leaves, signed by the node's key{how}", checkpoint.size);
             report.claimed(&subject, Class::Attested, detail).by.clone_from(&nodes);
         }
         (true, true) => {
@@ -67,6 +75,44 @@ fn read(text: &str, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoin
     }
     watched(&signed, auditor, &subject, report);
     Some((checkpoint, nodes))
+}
+
+/// A key that may speak for a log.
+struct Trusted {
+    key: PublicKey,
+    /// The keys that handed the log over, from the one that the auditor named; none if this is that one.
+    before: Vec<PublicKey>,
+}
+
+/// The keys of a log that the auditor named, and those to which these handed it over.
+fn trusted(origin: &str, handovers: &[String], auditor: &Auditor, report: &mut Report) -> Vec<Trusted> {
+    // A node's key is its log's name: another node's key, however trusted, cannot speak for this log.
+    // Nor can a witness's key, whatever its name.
+    let is_own = |key: &&PublicKey| key.name() == origin && key.kind() == KeyKind::Log;
+    let named = auditor.keys.iter().filter(is_own).cloned();
+    let mut trusted: Vec<Trusted> = named.map(|key| Trusted { key, before: Vec::new() }).collect();
+    for text in handovers {
+        let handover = match Handover::read(text) {
+            Ok(handover) if handover.from().name() == origin => handover,
+            Ok(handover) => {
+                let other = handover.from().name();
+                report.contradiction(None, format!("a handover of the log '{other}' stands with the log '{origin}'"));
+                continue;
+            }
+            Err(error) => {
+                report.contradiction(None, error.to_string());
+                continue;
+            }
+        };
+        let is_known = trusted.iter().any(|trusted| trusted.key == *handover.to());
+        if let Some(from) = trusted.iter().find(|trusted| trusted.key == *handover.from())
+            && !is_known
+        {
+            let before = from.before.iter().chain([&from.key]).cloned().collect();
+            trusted.push(Trusted { key: handover.to().clone(), before });
+        }
+    }
+    trusted
 }
 
 /// Who has watched the log grow.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use loom_evidence::{Leaf, TILE_HASHES, tile_path};
+use loom_evidence::{Leaf, TILE_HASHES, TileName};
 use reqwest::{Client, StatusCode, header::AUTHORIZATION};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -85,7 +85,7 @@ impl HttpLeaves {
     }
 
     async fn get(&self, index: u64, width: u32) -> Result<Bytes, LeavesError> {
-        let path = tile_path(0, index, width).replacen("tile/0/", "tile/entries/", 1);
+        let path = TileName { level: None, index, width }.path();
         let url = self.url.join(&path).expect("a path of digits can be appended");
         let mut request = self.http.get(url);
         if let Some(token) = &self.token {

@@ -1,8 +1,13 @@
 //! The key that signs the node's log.
 
+use std::{path::Path, sync::Arc};
+
+use loom_evidence::Handover;
+use loom_runtime::{SystemClock, causes, record_handover};
+
 use crate::{CliError, arguments::Key, key, output};
 
-pub(super) fn key(command: Key) -> Result<(), CliError> {
+pub(super) async fn key(command: Key) -> Result<(), CliError> {
     match command {
         Key::Generate { name, data } => {
             let file = data.join(key::KEY_FILE);
@@ -13,13 +18,33 @@ pub(super) fn key(command: Key) -> Result<(), CliError> {
             let key = key::generate(&data, name.as_deref())?;
             output::outln!("{}", key.public());
         }
-        Key::Show { data } => {
-            let Some(key) = key::read(&data)? else {
-                let message = format!("{} has no key yet", data.display());
-                return Err(CliError::new("key-missing", message).hint("loom key generate"));
-            };
-            output::outln!("{}", key.public());
-        }
+        Key::Rotate { data } => rotate(&data).await?,
+        Key::Show { data } => output::outln!("{}", existing(&data)?.public()),
     }
+    Ok(())
+}
+
+fn existing(data: &Path) -> Result<loom_evidence::SigningKey, CliError> {
+    key::read(data)?.ok_or_else(|| {
+        let message = format!("{} has no key yet", data.display());
+        CliError::new("key-missing", message).hint("loom key generate")
+    })
+}
+
+/// The next key has its file before the log says that it will sign, and takes the old one's place after that: cut short
+/// anywhere, doing it again goes on with the same key.
+async fn rotate(data: &Path) -> Result<(), CliError> {
+    let old = existing(data)?;
+    // Nobody signs meanwhile.
+    let storage = loom_store_sqlite::open(&loom_store_sqlite::Settings::new(data))?;
+    let new = key::next(data, old.name())?;
+    let failed = |error: &dyn std::error::Error| CliError::new("key-not-rotated", causes(error));
+    let handover = Handover::sign(&old, &new).map_err(|error| failed(&error))?;
+    let recorded = record_handover(&storage, Arc::new(SystemClock::default()), &handover, "loom key rotate").await;
+    recorded.map_err(|error| failed(&error))?;
+    key::replace_by_next(data)?;
+    output::outln!("{}", new.public());
+    eprintln!("signs '{}' from now on; bundles show that the old key handed it over", new.name());
+    eprintln!("tell every witness: --log {}", new.public());
     Ok(())
 }

@@ -284,3 +284,58 @@ fn roll_back(data: &Path, copy: &Path, actor: &str) {
     let later = "DELETE FROM segments WHERE id >= ?1 AND id < ?2";
     assert!(now.execute(later, params![id << 32 | next_seq, (id + 1) << 32]).unwrap() > 0);
 }
+
+/// The log goes on under another key, and who trusts the old one can follow.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_handed_over_to_another_key() {
+    let watched = Watched::start().await;
+    let data = watched.path("data");
+    let data = data.to_str().unwrap();
+    let node = watched.node();
+    stdout(&["deploy", deployment(&watched.path("deployment")).to_str().unwrap(), "--url", &node.url]);
+    turns(&node, 1);
+    assert_eq!(class(&watched.verdict(&node, "before.car"), "log log.example/loans rewind"), "attested");
+    let running = run(&["key", "rotate", "--data", data]);
+    let said = String::from_utf8_lossy(&running.stderr);
+    assert!(!running.status.success() && said.contains("error[data-folder-in-use]"), "{said}");
+    node.terminate();
+
+    let secret = std::fs::read_to_string(watched.path("data").join("log.key")).unwrap();
+    let new = stdout(&["key", "rotate", "--data", data]).trim().to_owned();
+    assert_eq!(stdout(&["key", "show", "--data", data]).trim(), new);
+    let second = stdout(&["key", "rotate", "--data", data]).trim().to_owned();
+    let left: Vec<String> = std::fs::read_dir(data)
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap_or_default())
+        .filter(|text| text.contains(secret.trim()))
+        .collect();
+    assert!(left.is_empty(), "the old key is gone");
+
+    // The witness was not told: what it cosigned before has both signatures, and there is nothing newer.
+    let node = watched.node();
+    let report = watched.verdict(&node, "after.car");
+    assert_eq!(class(&report, "log log.example/loans rewind"), "attested", "{report}");
+    turns(&node, 1);
+    let report = watched.verdict(&node, "later.car");
+    assert_eq!(class(&report, "log log.example/loans rewind"), "claimed");
+    assert!(watched.problem(&node).contains("status 403"), "{}", watched.problem(&node));
+    let is_log = |claim: &&Value| claim["subject"] == "log log.example/loans";
+    let log = report["claims"].as_array().unwrap().iter().find(is_log).unwrap();
+    assert_eq!(log["class"], "attested");
+    assert!(log["detail"].as_str().unwrap().contains("handed the log over"), "{log}");
+    assert_eq!(log["by"], serde_json::json!([second, watched.log_key, new]));
+    let later = watched.path("later.car");
+    for key in [&new, &second] {
+        stdout(&["verify", later.to_str().unwrap(), "--key", key]);
+    }
+    let stranger = SigningKey::from_secret("log.example/loans", &[9; 32]).unwrap().public().to_string();
+    assert_eq!(run(&["verify", later.to_str().unwrap(), "--key", &stranger]).status.code(), Some(1));
+    // The journal of handovers is an actor's like any other, and in the log itself.
+    let keys = watched.path("keys.car");
+    let keys = keys.to_str().unwrap();
+    stdout(&["bundle", "loom-log/keys", "--namespace", "loom", "--url", &node.url, "--out", keys]);
+    let report: Value = serde_json::from_str(&stdout(&["verify", keys, "--key", &second, "--json"])).unwrap();
+    assert_eq!(class(&report, "loom/loom-log/keys"), "attested");
+    node.terminate();
+    watched.monitor.terminate();
+}

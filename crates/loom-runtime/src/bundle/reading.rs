@@ -85,6 +85,13 @@ impl Reader {
         };
         let names_state = ended.is_some() || matches!(entry.body, EntryBody::Control { state: Some(_), .. });
         self.entries.push(entry);
+        // What is done to an actor at rest, and every entry of an audit log, has a leaf of its own.
+        if self.wanted.all
+            && self.open.is_none()
+            && matches!(self.entries.last(), Some(last) if last.body.kind() == "control")
+        {
+            self.needed = self.entries.len();
+        }
         if let Some(goes_on) = ended
             && let Some((turn, true)) = self.open.take()
         {

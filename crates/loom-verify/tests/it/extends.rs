@@ -41,7 +41,7 @@ async fn a_later_bundle_goes_on_where_the_earlier_ended() {
 }
 
 /// A bundle whose log is these leaves, and which stands at `index`.
-fn logged(bundle: &Bundle, key: &SigningKey, leaves: &[Leaf], index: usize) -> Bundle {
+pub(crate) fn logged(bundle: &Bundle, key: &SigningKey, leaves: &[Leaf], index: usize) -> Bundle {
     let (root, proof) = match leaves {
         [only] => (only.hash(), vec![]),
         [left, right] => (node_hash(left.hash(), right.hash()), vec![leaves[1 - index].hash()]),
@@ -49,12 +49,12 @@ fn logged(bundle: &Bundle, key: &SigningKey, leaves: &[Leaf], index: usize) -> B
     };
     let checkpoint = Checkpoint { origin: key.name().to_owned(), size: leaves.len() as u64, root };
     let mut manifest = bundle.manifest().clone();
-    manifest.log = Some(LogEvidence { checkpoint: checkpoint.sign(key).text().to_owned() });
+    manifest.log = Some(LogEvidence { checkpoint: checkpoint.sign(key).text().to_owned(), handovers: vec![] });
     manifest.histories[0].inclusion = Some(Inclusion { index: index as u64, proof });
     Bundle::assemble(manifest, bundle.parts()).unwrap()
 }
 
-fn leaf(bundle: &Bundle, key: &SigningKey) -> Leaf {
+pub(crate) fn leaf(bundle: &Bundle, key: &SigningKey) -> Leaf {
     let history = &bundle.manifest().histories[0];
     let (last, head) = (bundle.entries()[0].last().unwrap(), *history.entries.last().unwrap());
     Leaf::of(key.name(), &history.actor, last.seq, head)

@@ -5,6 +5,7 @@ mod closure;
 mod export;
 mod extends;
 mod golden;
+mod handover;
 mod mutations;
 mod operator;
 mod policy;

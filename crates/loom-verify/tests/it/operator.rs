@@ -30,7 +30,7 @@ pub(crate) fn signed(world: &World, bundle: &Bundle, place: usize, entry: Entry,
     let leaf = Leaf::of(world.key.name(), &history.actor, last.seq, *history.entries.last().unwrap());
     history.inclusion = Some(Inclusion { index: 0, proof: Vec::new() });
     let checkpoint = Checkpoint { origin: world.key.name().to_owned(), size: 1, root: leaf.hash() };
-    manifest.log = Some(LogEvidence { checkpoint: checkpoint.sign(&world.key).text().to_owned() });
+    manifest.log = Some(LogEvidence { checkpoint: checkpoint.sign(&world.key).text().to_owned(), handovers: vec![] });
     Bundle::assemble(manifest, blocks).ok()
 }
 
