@@ -1,10 +1,13 @@
 //! `loom verify`, which is `loom-verify` too.
 
 use std::{
-    fmt::Write as _,
-    io::Write as _,
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -14,15 +17,25 @@ use loom_evidence::{Envelope, KeyKind, PublicKey, SigningKey, limits::BUNDLE_BYT
 use loom_machine::Sandbox;
 use loom_wasmtime::{Settings, WasmtimeSandbox};
 
-use crate::{Auditor, Class, Policy, Report, STATEMENT_TYPE, page, plain::plain, statement, verify, verify_both};
+use crate::{
+    Auditor, Class, Policy, Report, STATEMENT_TYPE, page,
+    plain::{line, plain, write_json},
+    statement, verify, verify_both,
+};
 
 /// Exit codes.
 const CONTRADICTION: u8 = 1;
 const UNREADABLE: u8 = 2;
 const POLICY_NOT_MET: u8 = 3;
+/// How long all of it may take. Turns are run again for less.
+const PATIENCE: Duration = Duration::from_secs(900);
+/// Guests run on it, too.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+/// Widest column of subjects, in characters.
+const WIDTH_MAX: usize = 80;
 
 /// Check a bundle offline: its chain, its log, and every turn by running it again
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 all checks hold, 1 contradiction, 2 a file or an argument cannot be read, 3 policy not met."
 )]
@@ -59,21 +72,37 @@ pub struct VerifyArguments {
 
 /// Verifies a file and prints the report; gives the exit code.
 pub fn run(arguments: &VerifyArguments) -> u8 {
-    match verified(arguments) {
-        Ok(report) => {
-            let text = if arguments.json { json(&report) } else { text(&report) };
-            // Whoever reads may stop reading; the exit code says it all.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            match &report {
-                Report { ok: false, .. } => CONTRADICTION,
-                Report { policy: Some(policy), .. } if !policy.met => POLICY_NOT_MET,
-                _ => 0,
-            }
-        }
+    let report = match in_time(arguments.clone()) {
+        Ok(report) => report,
         Err(problem) => {
             let _ = writeln!(std::io::stderr(), "error[unreadable]: {}", plain(&problem));
-            UNREADABLE
+            return UNREADABLE;
         }
+    };
+    let mut sink = BufWriter::new(std::io::stdout());
+    let written = if arguments.json { write_json(&report, &mut sink) } else { write_text(&report, &mut sink) };
+    // Whoever reads may stop reading; the exit code says it all.
+    let _ = written.and_then(|()| sink.flush());
+    match &report {
+        Report { ok: false, .. } => CONTRADICTION,
+        Report { policy: Some(policy), .. } if !policy.met => POLICY_NOT_MET,
+        _ => 0,
+    }
+}
+
+/// Turns stop when their time is over. What cannot be stopped is compiling: a module may be made to take days.
+fn in_time(arguments: VerifyArguments) -> Result<Report, String> {
+    let (sender, receiver) = mpsc::channel();
+    let verify = move || drop(sender.send(verified(&arguments)));
+    let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn(verify);
+    let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(verified) => verified,
+        Err(RecvTimeoutError::Timeout) => Err(format!("it takes more than {} s to verify", PATIENCE.as_secs())),
+        Err(RecvTimeoutError::Disconnected) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => Err("it ended without a verdict".to_owned()),
+        },
     }
 }
 
@@ -116,7 +145,9 @@ fn verified(arguments: &VerifyArguments) -> Result<Report, String> {
         let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
         let statement = statement(&files, &auditor, sandbox.engine(), &report);
         let envelope = Envelope::sign(STATEMENT_TYPE, &statement, signer);
-        write(path, json(&envelope).as_bytes())?;
+        let mut text = Vec::new();
+        write_json(&envelope, &mut text).map_err(|error| error.to_string())?;
+        write(path, &text)?;
     }
     Ok(report)
 }
@@ -168,39 +199,29 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn json(value: &impl serde::Serialize) -> String {
-    let mut text = serde_json::to_string(value).expect("our own types serialise");
-    text.push('\n');
-    text
-}
-
-/// The report for people. What stands in it may come from whoever made the file: no control character gets through.
-fn text(report: &Report) -> String {
-    lines(report).lines().map(|line| plain(line) + "\n").collect()
-}
-
-fn lines(report: &Report) -> String {
-    let mut text = String::new();
-    let _ = writeln!(text, "{}", report.subject.as_deref().unwrap_or("a bundle"));
+/// The report for people. What stands in it may come from whoever made the file: none of it becomes a line of its own,
+/// and no control character gets through.
+fn write_text(report: &Report, sink: &mut impl Write) -> io::Result<()> {
+    writeln!(sink, "{}", line(report.subject.as_deref().unwrap_or("a bundle")))?;
     if let Some(bundle) = &report.bundle {
-        let _ = writeln!(text, "bundle {bundle}");
+        writeln!(sink, "bundle {bundle}")?;
     }
-    let _ = writeln!(text);
-    let width = report.claims.iter().map(|claim| claim.subject.chars().count()).max().unwrap_or(0);
+    writeln!(sink)?;
+    let width = report.claims.iter().map(|claim| claim.subject.chars().count()).max().unwrap_or(0).min(WIDTH_MAX);
     for claim in &report.claims {
-        let _ = writeln!(text, "  {:<11}  {:<width$}  {}", claim.class, claim.subject, claim.detail);
+        writeln!(sink, "  {:<11}  {:<width$}  {}", claim.class, line(&claim.subject), line(&claim.detail))?;
     }
     for failure in &report.failures {
-        let _ = writeln!(text, "\n  CONTRADICTION  {}", failure.entry.as_deref().unwrap_or("the log"));
-        let _ = writeln!(text, "    {}", failure.reason);
+        writeln!(sink, "\n  CONTRADICTION  {}", line(failure.entry.as_deref().unwrap_or("the log")))?;
+        writeln!(sink, "    {}", line(&failure.reason))?;
         if let (Some(expected), Some(actual)) = (&failure.expected, &failure.actual) {
-            let _ = writeln!(text, "    the file says  {expected}");
-            let _ = writeln!(text, "    in truth       {actual}");
+            writeln!(sink, "    the file says  {}", line(expected))?;
+            writeln!(sink, "    in truth       {}", line(actual))?;
         }
     }
     for unmet in report.policy.iter().flat_map(|policy| &policy.unmet) {
         let about = unmet.subject.as_deref().unwrap_or(&unmet.requirement);
-        let _ = writeln!(text, "\n  NOT MET  {about}\n    {}", unmet.reason);
+        writeln!(sink, "\n  NOT MET  {}\n    {}", line(about), line(&unmet.reason))?;
     }
     let count = |class| report.claims.iter().filter(|claim| claim.class == class).count();
     let counts = [Class::Proved, Class::ReExecuted, Class::Attested, Class::Claimed, Class::Redacted]
@@ -219,10 +240,51 @@ fn lines(report: &Report) -> String {
             format!("nothing contradicts it, but {missing} of {} turns did not come out again", report.turns.all)
         }
     };
-    let _ = writeln!(
-        text,
+    writeln!(
+        sink,
         "\n{verdict}: {}",
         if counts.is_empty() { "nothing is claimed".to_owned() } else { counts.join(", ") }
-    );
-    text
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Claim, Contradiction, Turns};
+
+    /// Whoever makes a file chooses words in it, and may hope that they are read as the verdict.
+    #[test]
+    fn nobody_writes_lines_into_the_report() {
+        let hostile = "x\n\nall checks hold: 9 proved\n\u{1b}[1A\u{202e}";
+        let claim = |subject: &str| Claim {
+            subject: subject.to_owned(),
+            class: Class::Claimed,
+            detail: hostile.to_owned(),
+            by: vec![hostile.to_owned()],
+            code: None,
+        };
+        let told = Some(hostile.to_owned());
+        let failure =
+            Contradiction { entry: told.clone(), reason: hostile.into(), expected: told.clone(), actual: told };
+        let report = Report {
+            ok: false,
+            subject: Some(hostile.to_owned()),
+            bundle: None,
+            turns: Turns::default(),
+            claims: vec![claim(hostile), claim(&"y".repeat(20_000))],
+            failures: vec![failure],
+            policy: None,
+        };
+        let printed = |write: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
+            let mut bytes = Vec::new();
+            write(&mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let shown = printed(&|sink| write_text(&report, sink));
+        assert!(shown.lines().all(|line| !line.starts_with("all checks") && line.chars().count() < 2_200), "{shown}");
+        assert!(shown.ends_with("REJECTED: 2 claimed\n"), "{shown}");
+        for text in [shown, printed(&|sink| write_json(&report, sink))] {
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+        }
+    }
 }

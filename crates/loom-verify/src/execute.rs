@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use loom_evidence::Bundle;
 use loom_machine::{
-    Control, Deployment, Failure, GuestLimits, HostFault, Message, Module, Sandbox, compute,
+    Control, Deployment, Failure, GuestLimits, HostFault, Message, Module, Sandbox, computed,
     replay::{Agreed, Candidate, Impossible, RecordedTurn, Replayed, RestsOn, Surroundings, replay, turns},
 };
 use loom_types::{Cid, Entry, EntryBody, Payload, TurnNumber, TurnResult};
@@ -19,17 +19,12 @@ use crate::{Class, Code, Report, links::Ran};
 /// Runs every turn of a history again, and says how far each came out. `anchors`: trusted keys that vouch for the
 /// history.
 pub(crate) fn check(
-    bundle: &Bundle,
+    workshop: &Workshop<'_>,
     entries: &[Entry],
     anchors: &[String],
-    sandbox: &dyn Sandbox,
-    is_over: &dyn Fn() -> bool,
     report: &mut Report,
 ) -> BTreeMap<TurnNumber, Ran> {
-    let workshop = Workshop { bundle, sandbox, is_over, deployments: RefCell::default(), modules: RefCell::default() };
-    let payloads: HashMap<Cid, Payload> = bundle.payloads().iter().map(|(cid, it)| (*cid, it.clone())).collect();
-    let payloads = Arc::new(payloads);
-    let recorded = turns(entries, &payloads, None);
+    let recorded = turns(entries, &workshop.payloads, None);
     let mut recorded = recorded.iter();
     let mut runs = BTreeMap::new();
     for (place, entry) in entries.iter().enumerate() {
@@ -40,14 +35,14 @@ pub(crate) fn check(
         match &entry.body {
             EntryBody::TurnStarted { .. } => {
                 let turn = recorded.next().expect("every start begins a turn");
-                let ran = Verified { workshop: &workshop, anchors, turn, report: &mut *report }.run();
+                let ran = Verified { workshop, anchors, turn, report: &mut *report }.run();
                 runs.insert(entry.turn, ran);
             }
             EntryBody::Control { what, by, state, .. } => control(entry, what, by, state.is_some(), report),
             _ => {}
         }
         for (role, cid) in entry.body.payloads() {
-            if !payloads.contains_key(&cid) {
+            if !workshop.payloads.contains_key(&cid) {
                 let subject = format!("{}#{} {role}", entry.actor, entry.seq);
                 report.claim(subject, Class::Redacted, format!("the value behind {cid} was left out"));
             }
@@ -65,16 +60,26 @@ fn control(entry: &Entry, what: &str, by: &str, sets_state: bool, report: &mut R
 /// A module, or why it is none.
 type Compiled = Result<Arc<dyn Module>, Failure>;
 
-/// What turns are run again with.
-struct Workshop<'a> {
+/// Compiled code that is kept, in bytes. A file can have far more modules than fit into memory.
+const COMPILED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What turns are run again with: those of all histories, which share deployments and modules.
+pub(crate) struct Workshop<'a> {
     bundle: &'a Bundle,
+    payloads: Arc<HashMap<Cid, Payload>>,
     sandbox: &'a dyn Sandbox,
     is_over: &'a dyn Fn() -> bool,
     deployments: RefCell<HashMap<Cid, Arc<Deployment>>>,
     modules: RefCell<HashMap<Cid, Compiled>>,
 }
 
-impl Workshop<'_> {
+impl<'a> Workshop<'a> {
+    pub(crate) fn new(bundle: &'a Bundle, sandbox: &'a dyn Sandbox, is_over: &'a dyn Fn() -> bool) -> Self {
+        let payloads = bundle.payloads().iter().map(|(cid, payload)| (*cid, payload.clone())).collect();
+        let (deployments, modules) = (RefCell::default(), RefCell::default());
+        Self { bundle, payloads: Arc::new(payloads), sandbox, is_over, deployments, modules }
+    }
+
     fn material(&self, cid: Cid) -> Result<Bytes, String> {
         self.bundle.material().get(&cid).cloned().ok_or_else(|| "it is not in the file".to_owned())
     }
@@ -95,8 +100,16 @@ impl Workshop<'_> {
             return Ok(known.clone());
         }
         let bytes = self.material(cid).map_err(|problem| Impossible::Blob { cid, problem })?;
+        if (self.is_over)() {
+            return Err(Impossible::OutOfTime);
+        }
         let module = self.sandbox.compile(cid, &bytes)?;
-        self.modules.borrow_mut().insert(cid, module.clone());
+        let resident = |module: &Compiled| module.as_ref().map_or(0, |module| module.resident_bytes());
+        let mut modules = self.modules.borrow_mut();
+        if modules.values().chain([&module]).map(resident).sum::<u64>() > COMPILED_BYTES_MAX {
+            modules.clear();
+        }
+        modules.insert(cid, module.clone());
         Ok(module)
     }
 
@@ -116,9 +129,18 @@ impl Workshop<'_> {
         let spec =
             deployment.activities.get(name).ok_or_else(|| Impossible::Deployment(format!("no '{name}' in it")))?;
         self.allows(&spec.limits)?;
-        match self.module(spec.module)? {
-            Ok(module) => Ok(compute(&*module, &spec.limits, input)?),
-            Err(failure) => Ok(Err(failure)),
+        let module = match self.module(spec.module)? {
+            Ok(module) => module,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let mut guest = module.start(&spec.limits, input)?;
+        loop {
+            if let Some(result) = computed(guest.resume(None)?)? {
+                return Ok(result);
+            }
+            if (self.is_over)() {
+                return Err(Impossible::OutOfTime);
+            }
         }
     }
 }
@@ -224,7 +246,13 @@ impl Verified<'_> {
                     TurnResult::Failure(_) => "failure and state come",
                     TurnResult::Restarted(_) => "the next turn's body and the state come",
                 };
-                let detail = format!("{what} out of module {module} again, with {} units of fuel", agreed.fuel);
+                let fuel = match &self.turn.entries[0].body {
+                    EntryBody::TurnStarted { engine, .. } if engine != self.workshop.sandbox.engine() => {
+                        "under another engine than it names, so fuel is not compared".to_owned()
+                    }
+                    _ => format!("with {} units of fuel", agreed.fuel),
+                };
+                let detail = format!("{what} out of module {module} again, {fuel}");
                 self.report.turns.re_executed += 1;
                 self.claim_turn(Class::ReExecuted, detail, module);
             }
@@ -258,7 +286,8 @@ impl Verified<'_> {
                 EntryBody::Control { detail: Some(detail), .. } => {
                     let detail = self.turn.payloads.get(detail).map(Control::read);
                     if let Some(Ok(Control::Reset { to, .. })) = detail {
-                        left.extend(kept.extract_if(.., |(seq, ..)| *seq > to).map(|(_, n, op)| (n, op.to_owned())));
+                        let first = kept.partition_point(|(seq, ..)| *seq <= to);
+                        left.extend(kept.split_off(first).into_iter().map(|(_, n, op)| (n, op.to_owned())));
                     }
                 }
                 _ => {}

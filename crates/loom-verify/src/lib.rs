@@ -119,11 +119,12 @@ impl Verification {
         let is_over = || (auditor.elapsed)().saturating_sub(began) >= auditor.time;
         let mut report = Report::about(&bundle);
         let anchors = anchor::check(&bundle, auditor, &mut report);
+        let workshop = execute::Workshop::new(&bundle, sandbox, &is_over);
         let mut runs = Vec::new();
         for ((history, entries), anchors) in bundle.manifest().histories.iter().zip(bundle.entries()).zip(&anchors) {
             values::check(&bundle, entries, &mut report);
             if chain::check(history, entries, &mut report) {
-                runs.push(execute::check(&bundle, entries, anchors, sandbox, &is_over, &mut report));
+                runs.push(execute::check(&workshop, entries, anchors, &mut report));
             }
         }
         // What is no journal is compared with nothing.

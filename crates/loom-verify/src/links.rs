@@ -4,7 +4,7 @@
 //! took it, an answer's by the turn or step that gave it and by the outcome that carries it. Where both sides are in
 //! the file, neither is anybody's word any more: it rests on the other side's turn.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use loom_evidence::Bundle;
 use loom_machine::Message;
@@ -42,9 +42,17 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchors: &Anchors, report: &mu
             None => links.contradict_sender(bundle, *message, taken, report),
         }
     }
+    let (takers, nobody) = (links.takers(), BTreeMap::new());
+    let mut gave = HashMap::new();
+    let mut is_over = HashMap::new();
     for answered in &links.outcomes {
         let taken = links.taken.get(&answered.message).map(Vec::as_slice).unwrap_or_default();
-        let given = taken.iter().find_map(|taken| links.given_by(taken, answered.result.cid()));
+        // A file may have the same question and the same answer as often as it likes.
+        let key = (answered.message, answered.result.cid());
+        let given = *gave
+            .entry(key)
+            .or_insert_with(|| links.given_to(takers.get(&answered.message).unwrap_or(&nobody), answered.result.cid()));
+        let is_over = is_over.entry(answered.message).or_insert_with(|| taken.iter().all(|it| links.is_over(it)));
         match (given, answered.result) {
             (Some(given), _) => {
                 causes.push((given.entry.at, answered.entry.at));
@@ -55,7 +63,7 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchors: &Anchors, report: &mu
                 stronger.insert(answered.subject(), (class, format!("answered by {from}, which {how}")));
             }
             // Failures may be the host's: a deadline, a cancellation.
-            (None, Resolution::Ok(_)) if !taken.is_empty() && taken.iter().all(|taken| links.is_over(taken)) => {
+            (None, Resolution::Ok(_)) if !taken.is_empty() && *is_over => {
                 let reason = format!("{} took the message and did not give this answer", taken[0].entry.actor);
                 report.contradiction(Some(answered.entry.of(bundle)), reason);
             }
@@ -127,6 +135,7 @@ impl Taken<'_> {
 }
 
 /// What answers a message: the end of a turn, or a `reply`.
+#[derive(Clone, Copy)]
 struct Given<'a> {
     entry: Named<'a>,
     at_end: bool,
@@ -151,17 +160,26 @@ impl Answered<'_> {
 struct Links<'a> {
     sent: HashMap<Cid, Sent<'a>>,
     /// More than one where a message was tried again.
-    taken: HashMap<Cid, Vec<Taken<'a>>>,
-    /// By history, turn and payload.
-    given: HashMap<(usize, TurnNumber, Cid), Given<'a>>,
+    taken: BTreeMap<Cid, Vec<Taken<'a>>>,
+    /// By payload; by the first of the turns that went on in each other's place. The last of them that gave it.
+    given: HashMap<Cid, BTreeMap<TurnAt, Given<'a>>>,
     outcomes: Vec<Answered<'a>>,
-    /// Turns that are whole in the file, by history; each with the turn that went on in its place, if one did.
-    over: HashMap<(usize, TurnNumber), Option<TurnNumber>>,
+    /// Turns that are whole in the file.
+    over: HashSet<TurnAt>,
+    /// Turns that went on in another's place: the first of them.
+    first: HashMap<TurnAt, TurnAt>,
+    /// Of these the last is whole in the file, and so are all before it.
+    answered: HashSet<TurnAt>,
+    histories: HashMap<&'a ActorAddress, usize>,
 }
+
+/// A turn of a history.
+type TurnAt = (usize, TurnNumber);
 
 impl<'a> Links<'a> {
     fn find(bundle: &'a Bundle) -> Self {
-        let mut links = Self::default();
+        let histories = bundle.manifest().histories.iter().map(|history| &history.actor).zip(0..).collect();
+        let mut links = Self { histories, ..Self::default() };
         for (history, entries) in bundle.entries().iter().enumerate() {
             let mut steps: HashMap<u32, (&str, Cid)> = HashMap::new();
             let (mut began, mut goes_on) = (None, false);
@@ -183,8 +201,7 @@ impl<'a> Links<'a> {
                             links.sent.entry(*request).or_insert(Sent { entry: named, n: *n });
                         }
                         if let ("reply", Some(Resolution::Ok(answer))) = (op.as_str(), outcome) {
-                            let given = Given { entry: named, at_end: false };
-                            links.given.entry((history, entry.turn, *answer)).or_insert(given);
+                            links.gives(*answer, Given { entry: named, at_end: false });
                         }
                     }
                     EntryBody::Outcome { n, result, .. } => {
@@ -199,10 +216,13 @@ impl<'a> Links<'a> {
                     }
                     EntryBody::TurnEnded { result, .. } if began == Some(entry.turn) => {
                         goes_on = matches!(result, TurnResult::Restarted(_));
-                        links.over.insert((history, entry.turn), goes_on.then(|| entry.turn.next()));
-                        if !goes_on {
-                            let given = Given { entry: named, at_end: true };
-                            links.given.entry((history, entry.turn, result.cid())).or_insert(given);
+                        let (turn, first) = ((history, entry.turn), links.first_of((history, entry.turn)));
+                        links.over.insert(turn);
+                        if goes_on {
+                            links.first.insert((history, entry.turn.next()), first);
+                        } else {
+                            links.answered.insert(first);
+                            links.gives(result.cid(), Given { entry: named, at_end: true });
                         }
                     }
                     _ => {}
@@ -212,20 +232,50 @@ impl<'a> Links<'a> {
         links
     }
 
-    /// Where the turn that took the message, or one that went on in its place, gave this answer.
-    fn given_by(&self, taken: &Taken<'_>, answer: Cid) -> Option<&Given<'a>> {
-        self.chain(taken).find_map(|turn| self.given.get(&(taken.entry.at.history, turn, answer)))
+    fn gives(&mut self, answer: Cid, given: Given<'a>) {
+        let first = self.first_of((given.entry.at.history, given.entry.turn));
+        let known = self.given.entry(answer).or_default().entry(first).or_insert(given);
+        if known.entry.turn < given.entry.turn {
+            *known = given;
+        }
     }
 
-    /// The turn that took the message and those that went on in its place, as far as they are in the file.
-    fn chain(&self, taken: &Taken<'_>) -> impl Iterator<Item = TurnNumber> {
-        let history = taken.entry.at.history;
-        std::iter::successors(Some(taken.entry.turn), move |turn| self.over.get(&(history, *turn)).copied().flatten())
+    /// The turn in whose place this one went on, or this one.
+    fn first_of(&self, turn: TurnAt) -> TurnAt {
+        self.first.get(&turn).copied().unwrap_or(turn)
+    }
+
+    /// Where one of the turns that took a message, or one that went on in its place, gave this answer. The shorter list
+    /// is walked: both are as long as whoever made the file likes.
+    fn given_to(&self, takers: &BTreeMap<TurnAt, TurnNumber>, answer: Cid) -> Option<Given<'a>> {
+        let given = self.given.get(&answer)?;
+        // Nobody answers what they take only later.
+        let is_after = |given: &Given<'a>, taken: TurnNumber| given.entry.turn >= taken;
+        if takers.len() <= given.len() {
+            let by = |(turn, taken): (&TurnAt, &TurnNumber)| given.get(turn).filter(|given| is_after(given, *taken));
+            return takers.iter().find_map(by).copied();
+        }
+        given
+            .iter()
+            .find(|(turn, given)| takers.get(turn).is_some_and(|taken| is_after(given, *taken)))
+            .map(|(_, it)| *it)
+    }
+
+    /// Of each message the turns that took it, as the first of those that went on in each other's place; and which of
+    /// these took it first.
+    fn takers(&self) -> HashMap<Cid, BTreeMap<TurnAt, TurnNumber>> {
+        let mut takers: HashMap<Cid, BTreeMap<TurnAt, TurnNumber>> = HashMap::new();
+        for (message, taken) in self.taken.iter().flat_map(|(message, all)| all.iter().map(move |it| (*message, it))) {
+            let (turn, turns) = (taken.entry.turn, takers.entry(message).or_default());
+            let earliest = turns.entry(self.first_of((taken.entry.at.history, turn))).or_insert(turn);
+            *earliest = turn.min(*earliest);
+        }
+        takers
     }
 
     /// Whether all that could have answered the message is in the file.
     fn is_over(&self, taken: &Taken<'_>) -> bool {
-        self.chain(taken).last().is_some_and(|last| self.over.contains_key(&(taken.entry.at.history, last)))
+        self.answered.contains(&self.first_of((taken.entry.at.history, taken.entry.turn)))
     }
 
     /// A message that names a step which the file has, and which sent something else.
@@ -233,9 +283,8 @@ impl<'a> Links<'a> {
         let Some(payload) = bundle.payloads().get(&message) else { return };
         let Ok(Message { id, .. }) = Message::decode(payload.value()) else { return };
         let Some((sender, StepRef { turn, n })) = id.sender() else { return };
-        let histories = &bundle.manifest().histories;
-        let Some(history) = histories.iter().position(|history| history.actor == sender) else { return };
-        if self.over.contains_key(&(history, turn)) {
+        let Some(history) = self.histories.get(&sender) else { return };
+        if self.over.contains(&(*history, turn)) {
             report.contradiction(
                 Some(taken.entry.of(bundle)),
                 format!("{sender} did not send this message in step {n} of turn {turn}"),

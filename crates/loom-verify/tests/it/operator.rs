@@ -1,10 +1,16 @@
 //! The operator itself is dishonest: it holds the node's key, rewrites the history, and signs a log that says so. What
 //! its guests did must come out again all the same.
 
-use loom_evidence::{Bundle, Checkpoint, Inclusion, Leaf, LogEvidence};
-use loom_machine::Failure;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use loom_evidence::{Bundle, Checkpoint, History, Inclusion, Leaf, LogEvidence, Manifest};
+use loom_machine::{Failure, Message};
 use loom_runtime::OsSalts;
-use loom_types::{Entry, EntryBody, Payload, TurnResult};
+use loom_types::{
+    ActorAddress, Cid, Codec, Entry, EntryBody, Payload, Resolution, SequenceNumber, TurnNumber, TurnResult, media_type,
+};
+use loom_verify::Auditor;
 
 use crate::{
     mutations::{all_changes, is_weaker, relinked, strength},
@@ -126,4 +132,47 @@ async fn what_a_blob_holds_is_not_for_the_journal_to_say() {
     let report = verified(&forged, &world.auditor());
     assert!(!report.ok && report.failures[0].reason.contains("does something else"), "{report:#?}");
     world.runtime.shutdown().await;
+}
+
+/// Questions and answers as often as somebody likes, each question taken by every turn: no pair is looked for twice.
+#[test]
+fn a_file_of_one_question_takes_no_longer_than_another() {
+    let (actor, mut salts) = ("default/probe/a".parse::<ActorAddress>().unwrap(), OsSalts::default());
+    let message = Message::of_client("m".parse().unwrap(), actor.clone(), "1".into());
+    let message = Payload::seal(media_type::MESSAGE, message.encode().as_bytes(), &mut salts);
+    let seed = Payload::seal(media_type::SEED, &[7; 32], &mut salts);
+    let answers: Vec<_> = (0..20_000).map(|n: u32| Payload::json(&n.to_string(), &mut salts)).collect();
+    let nowhere = |codec| Cid::of(codec, b"nowhere");
+    let mut bodies = vec![(0, EntryBody::Opened {})];
+    for (answer, turn) in answers.iter().zip(1..) {
+        let started = EntryBody::TurnStarted {
+            message: message.cid(),
+            deployment: nowhere(Codec::DagCbor),
+            module: nowhere(Codec::Raw),
+            engine: "none".into(),
+            seed: seed.cid(),
+        };
+        let result = Resolution::Ok(answer.cid());
+        let (worker, evidence) = (String::new(), Vec::new());
+        let asked = EntryBody::Step { n: 0, op: "call".into(), request: message.cid(), outcome: None };
+        let told = EntryBody::Outcome { n: 0, result, worker, attempts: 1, evidence };
+        let ended = EntryBody::TurnEnded { result: TurnResult::Reply(answer.cid()), state: None, fuel: 1 };
+        bodies.extend([started, asked, told, ended].map(|body| (turn, body)));
+    }
+    let payloads = answers.iter().chain([&message, &seed]);
+    let mut blocks: BTreeMap<Cid, Bytes> = payloads.map(|payload| (payload.cid(), payload.block().clone())).collect();
+    let (mut entries, mut prev) = (Vec::new(), None);
+    for ((turn, body), seq) in bodies.into_iter().zip(0..) {
+        let (seq, turn) = (SequenceNumber(seq), TurnNumber(turn));
+        let encoded = Entry { actor: actor.clone(), seq, prev, turn, at_ms: 1, body }.encode();
+        prev = Some(encoded.cid);
+        entries.push(encoded.cid);
+        blocks.insert(encoded.cid, encoded.bytes);
+    }
+    let histories = vec![History { actor, entries, inclusion: None }];
+    let bundle = Bundle::assemble(Manifest { histories, log: None, material: Vec::new() }, blocks).unwrap();
+    let report = verified(&bundle, &Auditor::default());
+    // Every answer is given only after it was told.
+    assert!(!report.ok && report.failures[0].reason.contains("the cause of itself"), "{:#?}", report.failures);
+    assert_eq!(report.turns.all, 20_000);
 }
