@@ -128,8 +128,15 @@ impl Manifest {
         if wire.handovers.len() > HANDOVERS_MAX || (wire.checkpoint.is_none() && !wire.handovers.is_empty()) {
             return Err(malformed("handovers of a key without a checkpoint, or too many".to_owned()));
         }
-        if wire.histories.iter().flat_map(|history| &history.entries).any(|cid| cid.codec() != Codec::DagCbor) {
-            return Err(malformed("an entry that is a blob".to_owned()));
+        let mut entries = BTreeSet::new();
+        for cid in wire.histories.iter().flat_map(|history| &history.entries) {
+            if cid.codec() != Codec::DagCbor {
+                return Err(malformed("an entry that is a blob".to_owned()));
+            }
+            // It would be read as often as it is named.
+            if !entries.insert(cid) {
+                return Err(malformed(format!("entry {cid} twice")));
+            }
         }
         let mut actors = BTreeSet::new();
         let history = |history: WireHistory| {
@@ -225,11 +232,15 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Puts a bundle together. Of `blocks` it takes what the manifest and the entries name.
+    /// Puts a bundle together. Of `blocks` it takes what the manifest and the entries name. What no verifier would read
+    /// is not made.
     pub fn assemble(manifest: Manifest, mut blocks: BTreeMap<Cid, Bytes>) -> Result<Self, BundleError> {
         let encoded: Bytes = manifest.encode().into();
+        Manifest::decode(&encoded).map_err(BundleError::Manifest)?;
         blocks.insert(Cid::of(Codec::DagCbor, &encoded), encoded.clone());
-        Self::of(manifest, &encoded, &blocks)
+        let bundle = Self::of(manifest, &encoded, &blocks)?;
+        car::fits(bundle.cid(), &bundle.blocks)?;
+        Ok(bundle)
     }
 
     /// Reads a file.

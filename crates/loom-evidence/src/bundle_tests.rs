@@ -119,3 +119,35 @@ fn only_payloads_may_be_missing() {
         }
     }
 }
+
+/// A block that is named a million times is read a million times.
+#[test]
+fn an_entry_has_one_place() {
+    let mut manifest = bundle().manifest().clone();
+    let twice = manifest.histories[0].entries[1];
+    manifest.histories[0].entries.push(twice);
+    let refused = Manifest::decode(&manifest.encode()).unwrap_err();
+    assert!(refused.to_string().contains(&format!("entry {twice} twice")), "{refused}");
+}
+
+#[test]
+fn what_is_not_read_back_is_not_made() {
+    let bundle = bundle();
+    let bytes = written(&bundle).len();
+    assert_eq!(car::fits(bundle.cid(), &bundle.blocks), Ok(()));
+    // One and the same block of memory, as often as it takes.
+    let large = Bytes::from(vec![0; 64 * 1024 * 1024]);
+    let mut blocks = bundle.blocks.clone();
+    blocks.extend((0..15).map(|_| (bundle.cid(), large.clone())));
+    let with = |rest: usize| [&blocks[..], &[(bundle.cid(), large.slice(..rest))]].concat();
+    // A length of that size takes four bytes.
+    let section = 4 + 36;
+    let rest = crate::limits::BUNDLE_BYTES_MAX - bytes - 15 * (section + large.len()) - section;
+    assert_eq!(car::fits(bundle.cid(), &with(rest)), Ok(()));
+    assert_eq!(car::fits(bundle.cid(), &with(rest + 1)), Err(CarError::TooLarge(crate::limits::BUNDLE_BYTES_MAX + 1)));
+    let many = vec![blocks[1].clone(); crate::limits::BLOCKS_MAX + 1];
+    assert_eq!(car::fits(bundle.cid(), &many), Err(CarError::TooMany));
+    let mut manifest = bundle.manifest().clone();
+    manifest.material.push(manifest.material[0]);
+    assert!(matches!(Bundle::assemble(manifest, bundle.parts()), Err(BundleError::Manifest(_))));
+}

@@ -32,6 +32,22 @@ pub(crate) enum CarError {
     Malformed { at: usize, problem: &'static str },
 }
 
+/// Whether a container of these blocks is one that is read back.
+pub(crate) fn fits(root: Cid, blocks: &[(Cid, Bytes)]) -> Result<(), CarError> {
+    if blocks.len() > BLOCKS_MAX {
+        return Err(CarError::TooMany);
+    }
+    let mut header = Vec::new();
+    write_header(root, &mut header).expect("memory takes all");
+    let section = |bytes: &Bytes| {
+        let length = CID_BYTES + bytes.len();
+        // Seven bits in each byte of a length.
+        (usize::BITS - length.leading_zeros()).div_ceil(7) as usize + length
+    };
+    let bytes = blocks.iter().fold(header.len(), |all, (_, block)| all.saturating_add(section(block)));
+    if bytes > BUNDLE_BYTES_MAX { Err(CarError::TooLarge(bytes)) } else { Ok(()) }
+}
+
 /// Writes the header.
 pub(crate) fn write_header(root: Cid, sink: &mut impl Write) -> io::Result<()> {
     let header = canonical::encode(&Header { roots: vec![root], version: 1 });
