@@ -247,6 +247,24 @@ mod tests {
         assert_eq!(state.changed(), None, "there was no state before either");
     }
 
+    /// A reader that rounds as it goes along is off by a unit in a few of a hundred.
+    #[test]
+    fn a_float_comes_back_as_it_was_set() {
+        let (mut state, mut bits) = (StateBuffer::new(Some("{}".into())), 1u64);
+        for _ in 0..10_000 {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let float = f64::from_bits(bits);
+            if float.is_finite() {
+                let text = Value::from(float).to_string();
+                state.set("/a", &raw(&text)).unwrap();
+                assert_eq!(state.get("/a").unwrap(), text);
+            }
+        }
+        // Between two floats, and nearer to neither until the last digit.
+        state.set("/a", &raw("9007199254740993.0000000000000000000000000000001")).unwrap();
+        assert_eq!(state.get("/a").unwrap(), "9007199254740994.0");
+    }
+
     #[test]
     fn impossible_pointers_are_errors_and_change_nothing() {
         let mut state = StateBuffer::new(Some(r#"{"n":1,"list":[1]}"#.into()));
