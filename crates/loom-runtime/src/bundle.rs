@@ -7,7 +7,10 @@ mod redact;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use loom_evidence::{Bundle, BundleError, History, Inclusion, LogEvidence, Manifest, limits::HISTORIES_MAX};
+use loom_evidence::{
+    Bundle, BundleError, History, Inclusion, LogEvidence, Manifest,
+    limits::{BLOCKS_MAX, BUNDLE_BYTES_MAX, HISTORIES_MAX},
+};
 use loom_machine::{Deployment, HostFault, Message};
 use loom_storage::{BlobError, StoreError};
 use loom_types::{ActorAddress, Cid, Entry, EntryBody, TurnNumber};
@@ -58,6 +61,9 @@ pub enum BundleRequestError {
     /// Too many actors for one file.
     #[error("the turns lead to more than {HISTORIES_MAX} actors; ask for a bundle without closure")]
     TooWide,
+    /// Too many bytes or blocks for one file.
+    #[error("the histories have more than {BUNDLE_BYTES_MAX} bytes, or {BLOCKS_MAX} blocks; ask for one turn")]
+    TooLong,
     /// Something would be given away, or cannot be left out.
     #[error(transparent)]
     Redaction(#[from] RedactionError),
@@ -75,7 +81,14 @@ pub enum BundleRequestError {
     Host(#[from] HostFault),
     /// What was gathered does not make a bundle: the store is damaged.
     #[error("the store does not hold a history that could be handed out")]
-    Damaged(#[from] BundleError),
+    Damaged(#[source] BundleError),
+}
+
+impl From<BundleError> for BundleRequestError {
+    fn from(error: BundleError) -> Self {
+        // What was gathered is put into a container by us: only its size can be wrong with that.
+        if error.is_contradiction() { Self::Damaged(error) } else { Self::TooLong }
+    }
 }
 
 /// Most entries of a bundle.
@@ -150,7 +163,7 @@ impl Handle {
     }
 
     async fn put_together(&self, stretches: &[Stretch]) -> Result<Bundle, BundleRequestError> {
-        let mut blocks: BTreeMap<Cid, Bytes> = BTreeMap::new();
+        let mut blocks = Blocks::default();
         let mut material = BTreeSet::new();
         let mut histories = Vec::new();
         for Stretch { actor, entries, payloads } in stretches {
@@ -158,19 +171,21 @@ impl Handle {
             for entry in entries {
                 let encoded = entry.encode();
                 names.push(encoded.cid);
-                blocks.insert(encoded.cid, encoded.bytes);
+                blocks.add(encoded.cid, encoded.bytes)?;
             }
             let kept = payloads.values().filter(|payload| payload.marker().is_none());
-            blocks.extend(kept.map(|payload| (payload.cid(), payload.block().clone())));
+            for payload in kept {
+                blocks.add(payload.cid(), payload.block().clone())?;
+            }
             material.extend(self.material(entries, payloads).await?);
             histories.push(History { actor: actor.clone(), entries: names, inclusion: None });
         }
         for cid in &material {
-            blocks.insert(*cid, self.inner.storage.blobs.get(*cid).await?);
+            blocks.add(*cid, self.inner.storage.blobs.get(*cid).await?)?;
         }
         let material: BTreeMap<_, _> = material.into_iter().map(|cid| (cid.to_bytes(), cid)).collect();
         let log = self.prove(stretches, &mut histories).await?;
-        Ok(Bundle::assemble(Manifest { histories, log, material: material.into_values().collect() }, blocks)?)
+        Ok(Bundle::assemble(Manifest { histories, log, material: material.into_values().collect() }, blocks.all)?)
     }
 
     /// Shows where each stretch ends in the log. A node without a key has no log.
@@ -237,6 +252,22 @@ impl Handle {
             }
         }
         Ok(material)
+    }
+}
+
+/// What goes into the file, as long as it fits.
+#[derive(Default)]
+struct Blocks {
+    all: BTreeMap<Cid, Bytes>,
+    bytes: usize,
+}
+
+impl Blocks {
+    fn add(&mut self, cid: Cid, block: Bytes) -> Result<(), BundleRequestError> {
+        self.bytes += block.len();
+        self.all.insert(cid, block);
+        let fits = self.all.len() <= BLOCKS_MAX && self.bytes <= BUNDLE_BYTES_MAX;
+        if fits { Ok(()) } else { Err(BundleRequestError::TooLong) }
     }
 }
 

@@ -205,7 +205,9 @@ impl From<BundleRequestError> for Problem {
         match error {
             BundleRequestError::UnknownActor(_) => Self::new("unknown-actor", detail),
             BundleRequestError::UnknownTurn { .. } => Self::new("unknown-turn", detail),
-            BundleRequestError::TooLarge { .. } | BundleRequestError::TooWide => Self::new("bundle-too-large", detail),
+            BundleRequestError::TooLarge { .. } | BundleRequestError::TooWide | BundleRequestError::TooLong => {
+                Self::new("bundle-too-large", detail)
+            }
             BundleRequestError::Redaction(error) => match error {
                 RedactionError::Malformed(_) => Self::new("invalid-request", detail),
                 RedactionError::Unknown(_) => Self::new("unknown-payload", detail),

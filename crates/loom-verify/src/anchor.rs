@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use loom_evidence::{
     Bundle, Checkpoint, Handover, History, KeyKind, Leaf, LogEvidence, PublicKey, SignedCheckpoint, included,
 };
-use loom_types::Entry;
+use loom_types::{Cid, Entry};
 
 use crate::{Auditor, Class, Report};
 
@@ -14,7 +14,7 @@ pub(crate) type Anchors = Vec<Vec<String>>;
 /// Who vouches for each history: it stands in a log whose checkpoint a trusted key signed.
 pub(crate) fn check(bundle: &Bundle, auditor: &Auditor, report: &mut Report) -> Anchors {
     let histories = &bundle.manifest().histories;
-    let vouched = bundle.manifest().log.as_ref().and_then(|log| read(log, auditor, report));
+    let vouched = bundle.manifest().log.as_ref().and_then(|log| read(log, bundle.cid(), auditor, report));
     let Some((checkpoint, keys)) = vouched else {
         for history in histories {
             let detail = "the history is in no log: it may have been written at any time";
@@ -30,22 +30,22 @@ pub(crate) fn check(bundle: &Bundle, auditor: &Auditor, report: &mut Report) -> 
 }
 
 /// The checkpoint, and the trusted keys of its node that signed it.
-fn read(log: &LogEvidence, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoint, Vec<String>)> {
+fn read(log: &LogEvidence, file: Cid, auditor: &Auditor, report: &mut Report) -> Option<(Checkpoint, Vec<String>)> {
     let signed = match SignedCheckpoint::read(&log.checkpoint) {
         Ok(signed) => signed,
         Err(error) => {
-            report.contradiction(None, error.to_string());
+            report.contradiction_of(file, error.to_string());
             return None;
         }
     };
     let checkpoint = signed.checkpoint().clone();
     let subject = format!("log {}", checkpoint.origin);
-    let trusted = trusted(&checkpoint.origin, &log.handovers, auditor, report);
+    let trusted = trusted(&checkpoint.origin, log, file, auditor, report);
     let own: Vec<PublicKey> = trusted.iter().map(|trusted| trusted.key.clone()).collect();
     let signers: Vec<&Trusted> = match signed.signed_by(&own) {
         Ok(keys) => trusted.iter().filter(|trusted| keys.contains(&&trusted.key)).collect(),
         Err(error) => {
-            report.contradiction(None, error.to_string());
+            report.contradiction_of(file, error.to_string());
             Vec::new()
         }
     };
@@ -70,10 +70,10 @@ fn read(log: &LogEvidence, auditor: &Auditor, report: &mut Report) -> Option<(Ch
             let known: Vec<_> = auditor.keys.iter().map(PublicKey::name).collect();
             let origin = &checkpoint.origin;
             let reason = format!("the checkpoint of '{origin}' is signed by none of the keys: {}", known.join(", "));
-            report.contradiction(None, reason);
+            report.contradiction_of(file, reason);
         }
     }
-    watched(&signed, auditor, &subject, report);
+    watched(&signed, file, auditor, &subject, report);
     Some((checkpoint, nodes))
 }
 
@@ -85,22 +85,23 @@ struct Trusted {
 }
 
 /// The keys of a log that the auditor named, and those to which these handed it over.
-fn trusted(origin: &str, handovers: &[String], auditor: &Auditor, report: &mut Report) -> Vec<Trusted> {
+fn trusted(origin: &str, log: &LogEvidence, file: Cid, auditor: &Auditor, report: &mut Report) -> Vec<Trusted> {
     // A node's key is its log's name: another node's key, however trusted, cannot speak for this log.
     // Nor can a witness's key, whatever its name.
     let is_own = |key: &&PublicKey| key.name() == origin && key.kind() == KeyKind::Log;
     let named = auditor.keys.iter().filter(is_own).cloned();
     let mut trusted: Vec<Trusted> = named.map(|key| Trusted { key, before: Vec::new() }).collect();
-    for text in handovers {
+    for text in &log.handovers {
         let handover = match Handover::read(text) {
             Ok(handover) if handover.from().name() == origin => handover,
             Ok(handover) => {
                 let other = handover.from().name();
-                report.contradiction(None, format!("a handover of the log '{other}' stands with the log '{origin}'"));
+                report
+                    .contradiction_of(file, format!("a handover of the log '{other}' stands with the log '{origin}'"));
                 continue;
             }
             Err(error) => {
-                report.contradiction(None, error.to_string());
+                report.contradiction_of(file, error.to_string());
                 continue;
             }
         };
@@ -116,11 +117,11 @@ fn trusted(origin: &str, handovers: &[String], auditor: &Auditor, report: &mut R
 }
 
 /// Who has watched the log grow.
-fn watched(signed: &SignedCheckpoint, auditor: &Auditor, subject: &str, report: &mut Report) {
+fn watched(signed: &SignedCheckpoint, file: Cid, auditor: &Auditor, subject: &str, report: &mut Report) {
     let mut by = |keys: &[PublicKey]| match signed.cosigned_by(keys) {
         Ok(cosigned) => cosigned.into_iter().map(|cosigned| (cosigned.key.clone(), cosigned.time)).collect(),
         Err(error) => {
-            report.contradiction(None, error.to_string());
+            report.contradiction_of(file, error.to_string());
             Vec::new()
         }
     };
@@ -176,7 +177,7 @@ fn stands_in_log(
             true
         }
         Err(error) => {
-            report.contradiction(Some(last), format!("leaf {} of the log: {error}", inclusion.index));
+            report.contradiction(last, format!("leaf {} of the log: {error}", inclusion.index));
             false
         }
     }

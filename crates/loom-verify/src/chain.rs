@@ -41,14 +41,14 @@ fn order(entries: &[Entry], report: &mut Report) {
             match entry.body {
                 EntryBody::TurnEnded { state: named, .. } => state = Some(named),
                 EntryBody::Control { state: Some(named), .. } => state = Some(Some(named)),
-                _ => return report.contradiction(Some(entry), "the stretch begins where no state is named"),
+                _ => return report.contradiction(entry, "the stretch begins where no state is named"),
             }
             continue;
         }
         if let Some(message) = restarts.take()
             && !matches!(entry.body, EntryBody::TurnStarted { message: handled, .. } if handled == message)
         {
-            return report.contradiction(Some(entry), "the turn before went on as another, which is not this one");
+            return report.contradiction(entry, "the turn before went on as another, which is not this one");
         }
         let belongs = open.unwrap_or(TurnNumber(0));
         let problem = match &entry.body {
@@ -82,7 +82,7 @@ fn order(entries: &[Entry], report: &mut Report) {
             _ => None,
         };
         if let Some(problem) = problem {
-            return report.contradiction(Some(entry), problem);
+            return report.contradiction(entry, problem);
         }
     }
 }

@@ -178,9 +178,7 @@ impl Verified<'_> {
                 return Ran { steps: true, end: agreed.to_the_end };
             }
             Replayed::Diverged(difference) => self.report.difference(&difference),
-            Replayed::Impossible(Impossible::Corrupt(error)) => {
-                self.report.contradiction(Some(first), error.to_string())
-            }
+            Replayed::Impossible(Impossible::Corrupt(error)) => self.report.contradiction(first, error.to_string()),
             Replayed::Impossible(impossible) => {
                 let class = if !self.anchors.is_empty() { Class::Attested } else { Class::Claimed };
                 self.claim_turn(class, format!("not run again: {impossible}"), module);
@@ -211,7 +209,7 @@ impl Verified<'_> {
         let Some(spec) = deployment.actors.get(first.actor.actor_type()) else {
             let reason =
                 format!("deployment '{}' runs no actors of type '{}'", deployment.name, first.actor.actor_type());
-            self.report.contradiction(Some(first), reason);
+            self.report.contradiction(first, reason);
             return Ok(None);
         };
         if pinned == began_with && spec.module != module {

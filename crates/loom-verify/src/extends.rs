@@ -34,13 +34,13 @@ impl<'a> Side<'a> {
 
 /// Checks that the later bundle extends the earlier one; both are verified already.
 pub(crate) fn check(earlier: (&Bundle, &Anchors), later: (&Bundle, &Anchors), report: &mut Report) {
-    let actor = &earlier.0.manifest().histories[0].actor;
+    let (actor, file) = (&earlier.0.manifest().histories[0].actor, later.0.cid());
     let sides = (Side::of(earlier.0, earlier.1, actor), Side::of(later.0, later.1, actor));
     let (Some(earlier), Some(later)) = sides else {
         return report
-            .contradiction(None, format!("the second file has no history of {actor}, which the first is about"));
+            .contradiction_of(file, format!("the second file has no history of {actor}, which the first is about"));
     };
-    logs(&earlier, &later, report);
+    logs(&earlier, &later, file, report);
     let parts = later.entries.iter().zip(&later.history.entries);
     for (entry, cid) in parts {
         let Some(before) = earlier.cids.get(&entry.seq).filter(|before| *before != cid) else { continue };
@@ -57,7 +57,7 @@ pub(crate) fn check(earlier: (&Bundle, &Anchors), later: (&Bundle, &Anchors), re
     if later.last().seq < end.seq {
         let reason =
             format!("the second file ends at entry {}, before the first: give the older one first", later.last().seq);
-        report.contradiction(Some(later.last()), reason);
+        report.contradiction(later.last(), reason);
     } else if later.cids.contains_key(&end.seq) {
         let detail = format!("entry {} is the same in both files, and the second goes on from its state", end.seq);
         report.claim(subject, Class::ReExecuted, detail);
@@ -82,7 +82,7 @@ pub(crate) fn check(earlier: (&Bundle, &Anchors), later: (&Bundle, &Anchors), re
 }
 
 /// What the logs of the two say about each other.
-fn logs(earlier: &Side<'_>, later: &Side<'_>, report: &mut Report) {
+fn logs(earlier: &Side<'_>, later: &Side<'_>, file: Cid, report: &mut Report) {
     let (Some(one), Some(other)) = (&earlier.log, &later.log) else { return };
     let (one, other) = (one.checkpoint(), other.checkpoint());
     if one.origin != other.origin {
@@ -90,7 +90,7 @@ fn logs(earlier: &Side<'_>, later: &Side<'_>, report: &mut Report) {
     }
     if one.size == other.size && one.root != other.root {
         let reason = format!("there are two logs '{}' of {} leaves", one.origin, one.size);
-        report.contradiction(None, reason);
+        report.contradiction_of(file, reason);
     }
     let (Some(first), Some(second)) = (&earlier.history.inclusion, &later.history.inclusion) else { return };
     let (first, second) = ((earlier.last().seq, first.index), (later.last().seq, second.index));

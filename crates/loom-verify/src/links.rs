@@ -65,7 +65,7 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchors: &Anchors, report: &mu
             // Failures may be the host's: a deadline, a cancellation.
             (None, Resolution::Ok(_)) if !taken.is_empty() && *is_over => {
                 let reason = format!("{} took the message and did not give this answer", taken[0].entry.actor);
-                report.contradiction(Some(answered.entry.of(bundle)), reason);
+                report.contradiction(answered.entry.of(bundle), reason);
             }
             (None, _) => {}
         }
@@ -73,7 +73,7 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchors: &Anchors, report: &mu
     report.strengthen(&stronger);
     if let Some(at) = in_a_circle(bundle, &causes) {
         let entry = &bundle.entries()[at.history][at.place];
-        report.contradiction(Some(entry), "what happens here is the cause of itself, by way of other entries");
+        report.contradiction(entry, "what happens here is the cause of itself, by way of other entries");
     }
 }
 
@@ -286,7 +286,7 @@ impl<'a> Links<'a> {
         let Some(history) = self.histories.get(&sender) else { return };
         if self.over.contains(&(*history, turn)) {
             report.contradiction(
-                Some(taken.entry.of(bundle)),
+                taken.entry.of(bundle),
                 format!("{sender} did not send this message in step {n} of turn {turn}"),
             );
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt};
 
 use loom_evidence::{Bundle, BundleError};
 use loom_machine::replay::Difference;
-use loom_types::{ActorAddress, Entry};
+use loom_types::{ActorAddress, Cid, Entry};
 use serde::{Deserialize, Serialize};
 
 use crate::Judgement;
@@ -171,9 +171,17 @@ impl Report {
         }
     }
 
-    pub(crate) fn contradiction(&mut self, entry: Option<&Entry>, reason: impl Into<String>) {
-        let entry = entry.map(place);
-        self.failures.push(Contradiction { entry, reason: reason.into(), expected: None, actual: None });
+    pub(crate) fn contradiction(&mut self, entry: &Entry, reason: impl Into<String>) {
+        self.failed(place(entry), reason);
+    }
+
+    /// What the file as a whole says cannot be: the block that its header names stands for it.
+    pub(crate) fn contradiction_of(&mut self, file: Cid, reason: impl Into<String>) {
+        self.failed(file.to_string(), reason);
+    }
+
+    fn failed(&mut self, entry: String, reason: impl Into<String>) {
+        self.failures.push(Contradiction { entry: Some(entry), reason: reason.into(), expected: None, actual: None });
     }
 
     pub(crate) fn unequal(&mut self, entry: &Entry, reason: &str, file: impl fmt::Display, fact: impl fmt::Display) {

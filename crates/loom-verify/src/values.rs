@@ -36,7 +36,7 @@ pub(crate) fn check(bundle: &Bundle, entries: &[Entry], report: &mut Report) {
                 continue;
             };
             if let Err(problem) = has_form(form(&entry.body, role, cid, &steps), payload, entry) {
-                report.contradiction(Some(entry), format!("{role}: {problem}"));
+                report.contradiction(entry, format!("{role}: {problem}"));
             }
         }
     }
