@@ -23,7 +23,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("loom-loan-review", &[]),
     ("loom-harness", &["loom-machine", "loom-types"]),
     ("loom-build", &[]),
-    ("loom-fuzz", &["loom-machine", "loom-runtime", "loom-server", "loom-storage", "loom-types", "loom-wasmtime"]),
+    (
+        "loom-fuzz",
+        &[
+            "loom-evidence",
+            "loom-machine",
+            "loom-runtime",
+            "loom-server",
+            "loom-storage",
+            "loom-types",
+            "loom-verify",
+            "loom-wasmtime",
+            "loom-witness",
+        ],
+    ),
     (
         "loom-cli",
         &[

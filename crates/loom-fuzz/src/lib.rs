@@ -6,22 +6,30 @@
 //!
 //! Start at [`TARGETS`].
 
+mod bundle_file;
+mod checkpoint_text;
 mod guest_module;
 mod guest_strings;
 mod http_request;
+mod policy_text;
 mod stored;
 mod turn_requests;
+mod witness_request;
 
 /// A fuzzer: its name, which is also its corpus's folder, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every fuzzer.
 pub const TARGETS: &[Target] = &[
+    ("bundle", bundle_file::run),
+    ("checkpoint", checkpoint_text::run),
     ("http", http_request::run),
     ("module", guest_module::run),
+    ("policy", policy_text::run),
     ("requests", turn_requests::run),
     ("stored", stored::run),
     ("strings", guest_strings::run),
+    ("witness", witness_request::run),
 ];
 
 /// Runs one target's body by its name, as `fuzz/fuzz_targets` does.
