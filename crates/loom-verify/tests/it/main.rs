@@ -8,6 +8,7 @@ mod golden;
 mod handover;
 mod mutations;
 mod operator;
+mod page;
 mod policy;
 mod redaction;
 mod verify;
