@@ -143,6 +143,7 @@ impl NodeLog {
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = sign => {}
             () = cosign => {}
