@@ -52,7 +52,9 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchors: &Anchors, report: &mu
         let given = *gave
             .entry(key)
             .or_insert_with(|| links.given_to(takers.get(&answered.message).unwrap_or(&nobody), answered.result.cid()));
-        let is_over = is_over.entry(answered.message).or_insert_with(|| taken.iter().all(|it| links.is_over(it)));
+        let (is_over, may_be_nothing) = *is_over.entry(answered.message).or_insert_with(|| {
+            (taken.iter().all(|it| links.is_over(it)), taken.iter().any(|it| links.may_answer_nothing(it)))
+        });
         match (given, answered.result) {
             (Some(given), _) => {
                 causes.push((given.entry.at, answered.entry.at));
@@ -63,7 +65,8 @@ pub(crate) fn check(bundle: &Bundle, runs: &Runs, anchors: &Anchors, report: &mu
                 stronger.insert(answered.subject(), (class, format!("answered by {from}, which {how}")));
             }
             // Failures may be the host's: a deadline, a cancellation.
-            (None, Resolution::Ok(_)) if !taken.is_empty() && *is_over => {
+            (None, Resolution::Ok(answer)) if may_be_nothing && is_nothing(bundle, answer) => {}
+            (None, Resolution::Ok(_)) if !taken.is_empty() && is_over => {
                 let reason = format!("{} took the message and did not give this answer", taken[0].entry.actor);
                 report.contradiction(answered.entry.of(bundle), reason);
             }
@@ -278,6 +281,13 @@ impl<'a> Links<'a> {
         self.answered.contains(&self.first_of((taken.entry.at.history, taken.entry.turn)))
     }
 
+    /// A turn that goes on as another answers what it received, and has not answered, with `null`. That stands in none of
+    /// its entries.
+    fn may_answer_nothing(&self, taken: &Taken<'_>) -> bool {
+        let next = (taken.entry.at.history, taken.entry.turn.next());
+        taken.received.is_some() && self.first.contains_key(&next)
+    }
+
     /// A message that names a step which the file has, and which sent something else.
     fn contradict_sender(&self, bundle: &Bundle, message: Cid, taken: &Taken<'_>, report: &mut Report) {
         let Some(payload) = bundle.payloads().get(&message) else { return };
@@ -291,6 +301,11 @@ impl<'a> Links<'a> {
             );
         }
     }
+}
+
+/// Whether the answer is `null`, as far as the file says.
+fn is_nothing(bundle: &Bundle, answer: Cid) -> bool {
+    bundle.payloads().get(&answer).is_none_or(|payload| payload.value().as_ref() == b"null")
 }
 
 /// An entry that is a cause of itself. Entries follow those before them in their history, a message's taking follows

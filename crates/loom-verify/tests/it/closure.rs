@@ -1,8 +1,8 @@
 //! Bundles with the turns of actors that were called.
 
 use loom_evidence::Bundle;
-use loom_runtime::BundleOptions;
-use loom_types::{EntryBody, Resolution, TurnResult};
+use loom_runtime::{BundleOptions, OsSalts};
+use loom_types::{EntryBody, Payload, Resolution, TurnResult};
 use loom_verify::{Class, Report};
 
 use crate::{
@@ -68,6 +68,33 @@ async fn only_the_turns_that_answered_are_added() {
     let report = verified(&bundle, &world.auditor());
     assert!(report.ok && report.turns.re_executed == 2, "{report:#?}");
     assert_eq!(class(&report, "default/probe/a turn 3 step 0 call"), Class::ReExecuted);
+    world.runtime.shutdown().await;
+}
+
+/// Who goes on as another turn answers what it received with nothing, in no entry of its own.
+#[tokio::test]
+async fn a_turn_that_goes_on_as_another_answers_with_null() {
+    let world = World::new().await;
+    world
+        .run(
+            r#"{"do":[{"op":"send","to":"other/b","body":{"do":[{"op":"receive"},
+            {"op":"turn.restart","body":{"do":[{"reply":1}]}}]}},
+        {"op":"call","to":"other/b","body":{"do":[]}},{"reply":{"$ref":1}}]}"#,
+        )
+        .await;
+    let bundle = world.bundle_with(closure()).await;
+    let report = verified(&bundle, &world.auditor());
+    assert!(report.ok && bundle.manifest().histories.len() == 2, "{report:#?}");
+    assert_eq!(class(&report, "default/probe/a turn 1 step 1 call"), Class::Claimed);
+    // Another answer than nothing is none that it gave.
+    let place = bundle.entries()[0].iter().position(|entry| matches!(entry.body, EntryBody::Outcome { .. })).unwrap();
+    let lie = Payload::json("1", &mut OsSalts::default());
+    let mut changed = bundle.entries()[0][place].clone();
+    let EntryBody::Outcome { result, .. } = &mut changed.body else { unreachable!("found as one") };
+    *result = Resolution::Ok(lie.cid());
+    let report = verified(&signed(&world, &bundle, place, changed, &[lie]).unwrap(), &world.auditor());
+    let found = report.failures.iter().any(|failure| failure.reason.contains("did not give this answer"));
+    assert!(!report.ok && found, "{report:#?}");
     world.runtime.shutdown().await;
 }
 
