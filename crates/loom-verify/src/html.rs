@@ -82,7 +82,10 @@ fn verdict(report: &Report) -> (&'static str, &'static str, String) {
         Report { ok: false, failures, .. } => (
             "bad",
             "Rejected",
-            format!("The file contradicts itself or your keys in {} places. Do not rely on it.", failures.len()),
+            match failures.len() {
+                1 => "The file contradicts itself or your keys. Do not rely on it.".to_owned(),
+                places => format!("The file contradicts itself or your keys in {places} places. Do not rely on it."),
+            },
         ),
         Report { policy: Some(policy), .. } if !policy.met => (
             "warn",
@@ -218,7 +221,8 @@ fn unproved(report: &Report) -> Markup {
     html! {
         section {
             h2 { "What was not proved" }
-            @if open.is_empty() { p { "Nothing that the file claims rests on the node's word alone." } }
+            @if report.claims.is_empty() { p { "Nothing was looked at: the file could not be taken apart." } }
+            @else if open.is_empty() { p { "Nothing that the file claims rests on the node's word alone." } }
             @else {
                 p { "This rests on the word of whoever ran the node, or was left out of the file:" }
                 (table(&open))
