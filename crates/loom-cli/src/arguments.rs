@@ -4,6 +4,7 @@ mod control;
 mod deploy;
 mod guests;
 mod node;
+mod receipt;
 mod token;
 mod witness;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     deploy::{Deploy, DeployFormer, Deployments},
     guests::{Build, GuestKind, GuestLanguage, New, Test},
     node::NodeArguments,
+    receipt::{Receipt, VerifyReceipt},
     token::Token,
     witness::Witness,
 };
@@ -100,6 +102,9 @@ pub enum Command {
     Verify(loom_verify::VerifyArguments),
     /// Show how the node's log stands, and who cosigns it
     Log(Log),
+    /// Check RISC Zero receipts: proofs that a program ran
+    #[command(subcommand)]
+    Receipt(Receipt),
     /// The key that signs the node's log
     #[command(subcommand)]
     Key(Key),
