@@ -332,7 +332,22 @@ impl Bundle {
     /// Writes the file. The same bundle is the same bytes.
     pub fn write(&self, sink: &mut impl Write) -> io::Result<()> {
         car::write_header(self.cid(), sink)?;
-        self.blocks.iter().try_for_each(|(cid, bytes)| car::write_block(*cid, bytes, sink))
+        self.blocks.iter().try_for_each(|(cid, bytes)| {
+            car::write_head(*cid, bytes.len(), sink)?;
+            sink.write_all(bytes)
+        })
+    }
+
+    /// The same file in pieces, for whoever sends it on and need not hold it twice.
+    pub fn into_pieces(self) -> impl Iterator<Item = Bytes> {
+        let mut header = Vec::new();
+        car::write_header(self.cid(), &mut header).expect("memory takes all");
+        let section = |(cid, bytes): (Cid, Bytes)| {
+            let mut head = Vec::new();
+            car::write_head(cid, bytes.len(), &mut head).expect("memory takes all");
+            [head.into(), bytes]
+        };
+        std::iter::once(header.into()).chain(self.blocks.into_iter().flat_map(section))
     }
 }
 

@@ -51,6 +51,8 @@ fn bundle() -> Bundle {
 fn written(bundle: &Bundle) -> Bytes {
     let mut bytes = Vec::new();
     bundle.write(&mut bytes).unwrap();
+    let pieces: Vec<Bytes> = bundle.clone().into_pieces().collect();
+    assert_eq!(pieces.concat(), bytes, "the same in pieces");
     bytes.into()
 }
 
@@ -58,7 +60,10 @@ fn written(bundle: &Bundle) -> Bytes {
 fn file(root: Cid, blocks: &[(Cid, Bytes)]) -> Bytes {
     let mut bytes = Vec::new();
     car::write_header(root, &mut bytes).unwrap();
-    blocks.iter().for_each(|(cid, block)| car::write_block(*cid, block, &mut bytes).unwrap());
+    for (cid, block) in blocks {
+        car::write_head(*cid, block.len(), &mut bytes).unwrap();
+        bytes.extend_from_slice(block);
+    }
     bytes.into()
 }
 

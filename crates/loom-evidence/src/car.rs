@@ -55,11 +55,10 @@ pub(crate) fn write_header(root: Cid, sink: &mut impl Write) -> io::Result<()> {
     sink.write_all(&header)
 }
 
-/// Writes a block.
-pub(crate) fn write_block(cid: Cid, bytes: &[u8], sink: &mut impl Write) -> io::Result<()> {
-    write_length(CID_BYTES + bytes.len(), sink)?;
-    sink.write_all(&cid.to_bytes())?;
-    sink.write_all(bytes)
+/// Writes what stands before a block's bytes.
+pub(crate) fn write_head(cid: Cid, length: usize, sink: &mut impl Write) -> io::Result<()> {
+    write_length(CID_BYTES + length, sink)?;
+    sink.write_all(&cid.to_bytes())
 }
 
 /// An unsigned LEB128 number, as everywhere in multiformats.

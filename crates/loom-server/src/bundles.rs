@@ -1,10 +1,15 @@
 //! Bundles: what an auditor takes away.
 
+use std::convert::Infallible;
+
 use axum::{
+    body::Body,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use futures::stream;
 use loom_runtime::{BundleOptions, BundleRequestError};
 use loom_types::TurnNumber;
 use serde::Deserialize;
@@ -52,8 +57,14 @@ pub(crate) async fn bundle(
     let redact = redact.map_err(BundleRequestError::from)?;
     let options = BundleOptions { turn: turn.map(TurnNumber), closure, redact, cascade };
     let bundle = app.handle.bundle(&actor, &options).await?;
-    let mut bytes = Vec::new();
-    bundle.write(&mut bytes).expect("memory takes everything");
-    let headers = [(header::CONTENT_TYPE, "application/vnd.ipld.car"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    Ok((headers, bytes).into_response())
+    let pieces: Vec<Bytes> = bundle.into_pieces().collect();
+    // A file that was cut short on its way is noticed.
+    let length = pieces.iter().map(Bytes::len).sum::<usize>().to_string();
+    let headers = [
+        (header::CONTENT_TYPE, "application/vnd.ipld.car"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_LENGTH, length.as_str()),
+    ];
+    let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
+    Ok((headers, body).into_response())
 }
