@@ -7,7 +7,7 @@ use std::{
 };
 
 use loom_evidence::SigningKey;
-use loom_runtime::OsSalts;
+use loom_runtime::{LogKeyError, OsSalts, Storage, causes, check_log_key, signed_log};
 use loom_types::SaltSource as _;
 
 use crate::CliError;
@@ -39,11 +39,21 @@ fn read_file(path: &Path) -> Result<Option<SigningKey>, CliError> {
     text.trim().parse().map(Some).map_err(|error: loom_evidence::InvalidKey| invalid(error.to_string()))
 }
 
-/// The key; a new one if there is none.
-pub(crate) fn open(data: &Path) -> Result<SigningKey, CliError> {
-    match read(data)? {
-        Some(key) => Ok(key),
-        None => generate(data, None),
+/// The key of the log in the store; a new one if nothing was ever signed.
+pub(crate) async fn open(data: &Path, storage: &Storage) -> Result<SigningKey, CliError> {
+    let differs = |error: LogKeyError| {
+        CliError::new("log-key-differs", causes(&error)).hint("put the log.key of this data folder back")
+    };
+    match (read(data)?, signed_log(storage).await.map_err(differs)?) {
+        (Some(key), _) => {
+            check_log_key(storage, &key.public()).await.map_err(differs)?;
+            Ok(key)
+        }
+        (None, None) => generate(data, None),
+        (None, Some(origin)) => {
+            let message = format!("{} holds the log '{origin}', and its key log.key is not there", data.display());
+            Err(CliError::new("log-key-differs", message).hint("put it back; another key cannot go on with this log"))
+        }
     }
 }
 
@@ -54,8 +64,13 @@ pub(crate) fn generate(data: &Path, name: Option<&str>) -> Result<SigningKey, Cl
 
 /// The key that is to follow: one that waits already, or a new one under the same name.
 pub(crate) fn next(data: &Path, name: &str) -> Result<SigningKey, CliError> {
-    match read_file(&data.join(NEXT_KEY_FILE))? {
-        Some(key) => Ok(key),
+    let path = data.join(NEXT_KEY_FILE);
+    match read_file(&path)? {
+        Some(key) if key.name() == name => Ok(key),
+        Some(key) => {
+            let problem = format!("{} is a key of '{}', and not of '{name}'; remove it", path.display(), key.name());
+            Err(CliError::new("key-not-rotated", problem))
+        }
         None => generate_file(data, NEXT_KEY_FILE, Some(name)),
     }
 }

@@ -24,7 +24,7 @@ impl Node {
         let sandbox = WasmtimeSandbox::new(settings.sandbox).map_err(|error| CliError::new("sandbox", error))?;
         let clock = Arc::new(SystemClock::default());
         // The folder is ours by now, so nobody else makes a key for it.
-        let log_key = Some(key::open(&settings.data)?);
+        let log_key = Some(key::open(&settings.data, &storage).await?);
         let witnesses = witnesses::open(&settings.witnesses)?;
         let host = Host { outside, log_key, witnesses, ..Host::real(clock) };
         let runtime = Runtime::start_on(settings.runtime, storage, Arc::new(sandbox), host).await;

@@ -42,6 +42,9 @@ fn answer(answer: Result<Answer, WitnessError>) -> WitnessAnswer {
         Ok(Answer::Cosigned(line)) => WitnessAnswer::Cosigned(line),
         Ok(Answer::Conflict { size }) => WitnessAnswer::CountsFrom(size),
         Ok(Answer::Refused { status: 503, reason }) => WitnessAnswer::Busy(reason),
+        Ok(Answer::Refused { status: status @ (409 | 422), reason }) => {
+            WitnessAnswer::Contradicts(format!("{reason} (status {status})"))
+        }
         Ok(Answer::Refused { status, reason }) => WitnessAnswer::Refused(format!("{reason} (status {status})")),
         Err(error) => WitnessAnswer::Silent(causes(&error)),
     }

@@ -7,8 +7,8 @@
 //!
 //! - A receipt without a proof (the library calls it *fake*) is none: the forms that are read have no place for it.
 //! - Bytes from strangers are read by types of our own that do not nest, within limits, before the library sees them.
-//!   What the library does not look at (the order of segments, digests of parameters) is checked here, so a receipt has
-//!   one encoding of what it says.
+//!   What the library does not look at (the order of segments, digests of parameters) is checked here. A receipt still has
+//!   many encodings: a digest of its bytes does not name what it proves.
 //! - A panic of the library is a rejection. In WebAssembly it is a trap, and whoever runs the module makes it one.
 //!
 //! Deliberately absent: proving (`loom-prover`), and conditional receipts, which rest on other receipts.

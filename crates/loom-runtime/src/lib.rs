@@ -49,6 +49,8 @@ pub mod trace;
 mod upkeep;
 mod watch;
 
+pub use loom_storage::Storage;
+
 pub use self::{
     audit::{AuditError, NODE_NAMESPACE, address as audit_address},
     bundle::{BundleOptions, BundleRequestError, Redaction, RedactionError, redact},
@@ -65,7 +67,10 @@ pub use self::{
         SendOptions, Settled, Stage, Ticket, WaitingOn,
     },
     host::{BlockingWork, Host},
-    log::{HandoverError, LogError, LogStatus, SignedSize, Witness, WitnessAnswer, WitnessStatus, record_handover},
+    log::{
+        HandoverError, LogError, LogKeyError, LogStatus, SignedSize, Witness, WitnessAnswer, WitnessStatus,
+        check_log_key, record_handover, signed_log,
+    },
     metrics::Metrics,
     outside::{
         ExposeSecret, HeaderValue, Http, HttpCall, HttpReply, Outside, SECRET_BYTES_MAX, SECRET_BYTES_MIN,

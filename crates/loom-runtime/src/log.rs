@@ -25,7 +25,7 @@ use self::{
     edge::{Edge, FullTile, Missing, TILE_HEIGHT, Tiles, subtree},
 };
 pub use self::{
-    keys::{HandoverError, record_handover},
+    keys::{HandoverError, LogKeyError, check_log_key, record_handover, signed_log},
     published::{LogStatus, SignedSize},
     witness::{Witness, WitnessAnswer, WitnessStatus},
 };
@@ -91,8 +91,8 @@ pub(crate) struct NodeLog {
     /// Read when the first bundle needs them.
     handovers: Arc<OnceCell<Vec<String>>>,
     witnesses: Arc<[Watching]>,
-    /// One round at a time.
-    asking: Arc<Mutex<()>>,
+    /// One cosignature is stored at a time.
+    keeping: Arc<Mutex<()>>,
     /// None until it is made from the store, and again after trouble.
     sealed: Arc<Mutex<Option<Sealed>>>,
 }
@@ -121,7 +121,7 @@ impl NodeLog {
             metrics,
             handovers: Arc::default(),
             witnesses,
-            asking: Arc::default(),
+            keeping: Arc::default(),
             sealed: Arc::default(),
         }
     }
@@ -137,9 +137,13 @@ impl NodeLog {
         };
         // Witnesses may be slow, and signing does not wait for them.
         let cosign = async {
+            if !self.witnesses.is_empty() {
+                // What they know of this log, an operator should know before anything else is signed.
+                complain("reading the log", self.up_to(&mut *self.sealed.lock().await, 0).await.map(|_| ()));
+            }
             loop {
-                self.clock.sleep(self.interval).await;
                 complain("having the log cosigned", self.ask_witnesses().await);
+                self.clock.sleep(self.interval).await;
             }
         };
         tokio::select! {

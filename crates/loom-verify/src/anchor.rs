@@ -58,8 +58,11 @@ fn read(log: &LogEvidence, file: Cid, auditor: &Auditor, report: &mut Report) ->
     match (nodes.is_empty(), auditor.keys.is_empty()) {
         (false, _) => {
             let is_direct = signers.iter().any(|signer| signer.before.is_empty());
-            let how = if is_direct { "" } else { ", to which the one that you named handed the log over" };
-            let detail = format!("{} leaves, signed by the node's key{how}", checkpoint.size);
+            let by = match is_direct {
+                true => "the node's key".to_owned(),
+                false => format!("{}, to which the key that you named handed the log over", nodes[0]),
+            };
+            let detail = format!("{} leaves, signed by {by}", checkpoint.size);
             report.claimed(&subject, Class::Attested, detail).by.clone_from(&nodes);
         }
         (true, true) => {
@@ -140,13 +143,13 @@ fn watched(signed: &SignedCheckpoint, file: Cid, auditor: &Auditor, subject: &st
     claim(
         "rewind",
         &witnesses,
-        "the log only ever grew, says",
+        &format!("up to these {} leaves the log only ever grew, says", signed.checkpoint().size),
         "rewind not excluded: no witness that you named has seen this log; its node may show others another one",
     );
     claim(
         "fork",
         &monitors,
-        "every leaf was read, and no actor has two histories among them, says",
+        &format!("all {} leaves were read, and no actor has two histories among them, says", signed.checkpoint().size),
         "fork not excluded: no monitor that you named has read this log; it may hold another history of the same actor",
     );
 }

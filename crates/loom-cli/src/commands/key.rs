@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use loom_evidence::Handover;
-use loom_runtime::{SystemClock, causes, record_handover};
+use loom_runtime::{SystemClock, causes, check_log_key, record_handover};
 
 use crate::{CliError, arguments::Key, key, output};
 
@@ -34,9 +34,14 @@ fn existing(data: &Path) -> Result<loom_evidence::SigningKey, CliError> {
 /// The next key has its file before the log says that it will sign, and takes the old one's place after that: cut short
 /// anywhere, doing it again goes on with the same key.
 async fn rotate(data: &Path) -> Result<(), CliError> {
-    let old = existing(data)?;
+    // A folder that is none is not made one.
+    existing(data)?;
     // Nobody signs meanwhile.
     let storage = loom_store_sqlite::open(&loom_store_sqlite::Settings::new(data))?;
+    let old = existing(data)?;
+    let not_its_own =
+        |error| CliError::new("log-key-differs", causes(&error)).hint("put the log.key of this data folder back");
+    check_log_key(&storage, &old.public()).await.map_err(not_its_own)?;
     let new = key::next(data, old.name())?;
     let failed = |error: &dyn std::error::Error| CliError::new("key-not-rotated", causes(error));
     let handover = Handover::sign(&old, &new).map_err(|error| failed(&error))?;
@@ -45,6 +50,6 @@ async fn rotate(data: &Path) -> Result<(), CliError> {
     key::replace_by_next(data)?;
     output::outln!("{}", new.public());
     eprintln!("signs '{}' from now on; bundles show that the old key handed it over", new.name());
-    eprintln!("tell every witness: --log {}", new.public());
+    eprintln!("tell every witness to watch it in place of the old one: --log {}", new.public());
     Ok(())
 }

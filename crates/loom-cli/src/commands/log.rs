@@ -32,7 +32,7 @@ pub(super) async fn log(arguments: Log) -> Result<(), CliError> {
         }
     }
     if log.witnesses.is_empty() {
-        output::outln!("  witnesses  none: nobody else can tell whether this log was ever rewound");
+        output::outln!("  witnesses  this node asks none");
     }
     for witness in log.witnesses {
         output::outln!("  witness    {}", witness.key);

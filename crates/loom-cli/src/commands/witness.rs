@@ -55,6 +55,10 @@ fn watched(text: &str) -> Result<WatchedLog, CliError> {
         Some((key, rest)) => (key, Some(format!("http{rest}"))),
         None => (text, None),
     };
+    if let Some(url) = url.as_deref().filter(|url| url.contains(',')) {
+        let problem = format!("--log: '{url}' is no URL; a file with a token has an @ before it");
+        return Err(CliError::new("key-invalid", problem).exit(2));
+    }
     let key = loom_verify::read_key("--log", key).map_err(|problem| CliError::new("key-invalid", problem).exit(2))?;
     Ok(WatchedLog { key, url, token })
 }

@@ -339,3 +339,37 @@ async fn a_log_is_handed_over_to_another_key() {
     node.terminate();
     watched.monitor.terminate();
 }
+
+/// A node does not make up a key for a log that somebody knows already, nor hand over what is not its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_logs_key_goes_on_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let path = data.to_str().unwrap();
+    stdout(&["key", "generate", "--name", "log.example/loans", "--data", path]);
+    let node = Dev::start_with(&data, &[], &[]);
+    stdout(&["deploy", deployment(&folder.path().join("deployment")).to_str().unwrap(), "--url", &node.url]);
+    turns(&node, 1);
+    stdout(&["bundle", "probe/a", "--url", &node.url, "--out", folder.path().join("a.car").to_str().unwrap()]);
+    node.terminate();
+
+    let file = data.join("log.key");
+    let own = std::fs::read_to_string(&file).unwrap();
+    let starts = || run(&["ps", "--data", path]);
+    let refused = |output: std::process::Output| {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("error[log-key-differs]"), "{said}");
+    };
+    std::fs::remove_file(&file).unwrap();
+    refused(starts());
+    assert!(!file.exists(), "none is made");
+    for name in ["log.example/loans", "log.example/other"] {
+        let other = SigningKey::from_secret(name, &[9; 32]).unwrap();
+        std::fs::write(&file, other.to_secret_text()).unwrap();
+        refused(starts());
+        refused(run(&["key", "rotate", "--data", path]));
+        assert!(!data.join("log.key.next").exists());
+    }
+    std::fs::write(&file, own).unwrap();
+    assert!(starts().status.success());
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loom_evidence::{Handover, limits::HANDOVERS_MAX};
+use loom_evidence::{CheckpointError, Handover, PublicKey, SignedCheckpoint, limits::HANDOVERS_MAX};
 use loom_storage::{Storage, StoreError};
 use loom_types::{ActorAddress, EntryBody, SequenceNumber};
 
@@ -31,9 +31,56 @@ pub enum HandoverError {
         /// To this key.
         to: String,
     },
+    /// It is not this key's to hand over.
+    #[error(transparent)]
+    Key(#[from] LogKeyError),
     /// Bundles carry all handovers.
     #[error("the log was handed over {HANDOVERS_MAX} times, which is as often as it can be")]
     TooMany,
+}
+
+/// A key that is not the log's.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogKeyError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored checkpoint cannot be read.
+    #[error("the stored checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// Another key signed the log, and did not hand it over to this one.
+    #[error("the log in the store is '{origin}', and {key} neither signed it nor was it handed over to that key")]
+    Other {
+        /// The log.
+        origin: String,
+        /// The key.
+        key: String,
+    },
+}
+
+/// The name of the log in the store, if any of it was signed.
+pub async fn signed_log(storage: &Storage) -> Result<Option<String>, LogKeyError> {
+    let Some(record) = storage.log.checkpoint().await? else { return Ok(None) };
+    Ok(Some(SignedCheckpoint::read(&record.note)?.checkpoint().origin.clone()))
+}
+
+/// Checks that this key signed the log in the store, or that it was handed over to it. A log that was never signed is
+/// anybody's.
+pub async fn check_log_key(storage: &Storage, key: &PublicKey) -> Result<(), LogKeyError> {
+    let Some(record) = storage.log.checkpoint().await? else { return Ok(()) };
+    let signed = SignedCheckpoint::read(&record.note)?;
+    let mut keys = vec![key.clone()];
+    // Backwards: from this key to those that handed the log over.
+    for handover in recorded(storage).await?.iter().rev().filter_map(|text| Handover::read(text).ok()) {
+        if keys.contains(handover.to()) {
+            keys.push(handover.from().clone());
+        }
+    }
+    let origin = &signed.checkpoint().origin;
+    match key.name() == origin && !signed.signed_by(&keys)?.is_empty() {
+        true => Ok(()),
+        false => Err(LogKeyError::Other { origin: origin.clone(), key: key.to_string() }),
+    }
 }
 
 fn address() -> ActorAddress {
@@ -48,6 +95,7 @@ pub async fn record_handover(
     handover: &Handover,
     by: &str,
 ) -> Result<(), HandoverError> {
+    check_log_key(storage, handover.from()).await?;
     let before = recorded(storage).await?;
     for known in before.iter().filter_map(|text| Handover::read(text).ok()) {
         if known == *handover {

@@ -78,8 +78,12 @@ impl NodeLog {
         let signed = self.storage.log.checkpoint().await?.map_or(0, |record| record.size);
         let first = index.checked_mul(TILE_HASHES).filter(|first| first.saturating_add(width) <= signed);
         let Some(first) = first else { return Ok(None) };
+        let leaves = self.storage.log.leaves(first, width as usize).await?;
+        if leaves.len() as u64 != width {
+            return Ok(None);
+        }
         let mut bytes = Vec::new();
-        for record in self.storage.log.leaves(first, width as usize).await? {
+        for record in leaves {
             let leaf = Leaf::of(self.key.name(), &record.actor, record.leaf.seq, record.leaf.head).encode();
             bytes.extend((leaf.len() as u16).to_be_bytes());
             bytes.extend(leaf);

@@ -27,6 +27,8 @@ pub enum WitnessAnswer {
     CountsFrom(u64),
     /// It is not ready: ask the same again.
     Busy(String),
+    /// It cosigned what this does not extend.
+    Contradicts(String),
     /// It does not cosign this.
     Refused(String),
     /// There is no answer, or none that is understood.

@@ -163,6 +163,13 @@ async fn a_bundle_carries_what_every_witness_signed() {
     let asked = one.asked.load(Ordering::Relaxed);
     proved(&node.handle, "a").await;
     assert_eq!(one.asked.load(Ordering::Relaxed), asked);
+    // Several that ask at once are no trouble to each other.
+    for _ in 0..5 {
+        turns(&node, "a", 1).await;
+        for signed in futures::future::join_all((0..4).map(|_| proved(&node.handle, "a"))).await {
+            assert_eq!(cosigned_by(&signed, &[&one, &two]), 2);
+        }
+    }
     let status = status(&node).await;
     assert_eq!(status.witnessed.map(|signed| signed.size), Some(status.size));
     assert!(status.witnesses.iter().all(|witness| witness.cosigned == Some(status.size)), "{status:?}");
@@ -180,7 +187,6 @@ async fn what_was_cosigned_outlives_the_node_and_its_witness() {
     let gone = Arc::new(Notebook::new(1).answering(vec![WitnessAnswer::Silent("nobody is there".into()); 9]));
     let node = start(&storage, &[&gone]).await;
     assert_eq!(cosigned_by(&proved(&node.handle, "a").await, &[&witness]), 1);
-    assert_eq!(gone.asked.load(Ordering::Relaxed), 0);
     // What came after has what can be had.
     turns(&node, "b", 1).await;
     assert_eq!(cosigned_by(&proved(&node.handle, "b").await, &[&witness]), 0);
@@ -260,12 +266,13 @@ async fn nonsense_is_not_kept() {
     node.runtime.shutdown().await;
 }
 
-/// A bundle does not wait for somebody who never answers.
+/// A bundle does not wait for somebody who never answers, and has what the others signed.
 #[tokio::test]
 async fn a_mute_witness_holds_nobody_up() {
     let mute = Arc::new(Notebook { is_mute: true, ..Notebook::new(1) });
+    let good = Arc::new(Notebook::new(2));
     let clock = Arc::new(ManualClock::default());
-    let node = start_by(&MemoryStore::storage(), &[&mute], clock.clone()).await;
+    let node = start_by(&MemoryStore::storage(), &[&mute, &good], clock.clone()).await;
     let mut ticket = node.handle.send(&probe("a"), r#"{"do":[{"reply":1}]}"#, SendOptions::default()).unwrap();
     ticket.settled().await.unwrap();
     let patience = async {
@@ -275,7 +282,7 @@ async fn a_mute_witness_holds_nobody_up() {
     };
     let both = async { tokio::join!(proved(&node.handle, "a"), patience) };
     let (signed, ()) = tokio::time::timeout(PATIENCE, both).await.expect("the bundle comes");
-    assert_eq!(cosigned_by(&signed, &[&mute]), 0);
+    assert_eq!((cosigned_by(&signed, &[&mute]), cosigned_by(&signed, &[&good])), (0, 1));
     node.runtime.shutdown().await;
 }
 
@@ -322,5 +329,30 @@ async fn tiles_and_leaves_lead_to_the_signed_root() {
     for (index, width) in [(1, size - 255), (2, 1), (u64::MAX, 256), (0, 0), (0, 257)] {
         assert_eq!(node.handle.log_entries(index, width).await.unwrap(), None, "{index} {width}");
     }
+    node.runtime.shutdown().await;
+}
+
+/// A store that was put back has its old cosignature too. That the witness knows more is known before anything new is
+/// signed.
+#[tokio::test]
+async fn witnesses_are_asked_when_a_node_starts() {
+    let (storage, witness) = (MemoryStore::storage(), Arc::new(Notebook::new(1)));
+    let node = start(&storage, &[&witness]).await;
+    turns(&node, "a", 1).await;
+    proved(&node.handle, "a").await;
+    node.runtime.shutdown().await;
+    // Elsewhere the same log went on.
+    let size = witness.newest.lock().unwrap().0;
+    *witness.newest.lock().unwrap() = (size + 5, [1; 32]);
+
+    let node = start_by(&storage, &[&witness], Arc::new(ManualClock::default())).await;
+    tokio::time::timeout(PATIENCE, async {
+        while status(&node).await.witnesses[0].problem.is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it is told");
+    assert!(problem(&status(&node).await, 0).contains("an older copy of the store was put back"));
     node.runtime.shutdown().await;
 }
