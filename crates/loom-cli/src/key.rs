@@ -41,12 +41,9 @@ fn read_file(path: &Path) -> Result<Option<SigningKey>, CliError> {
 
 /// The key of the log in the store; a new one if nothing was ever signed.
 pub(crate) async fn open(data: &Path, storage: &Storage) -> Result<SigningKey, CliError> {
-    let differs = |error: LogKeyError| {
-        CliError::new("log-key-differs", causes(&error)).hint("put the log.key of this data folder back")
-    };
     match (read(data)?, signed_log(storage).await.map_err(differs)?) {
         (Some(key), _) => {
-            check_log_key(storage, &key.public()).await.map_err(differs)?;
+            check(storage, &key).await?;
             Ok(key)
         }
         (None, None) => generate(data, None),
@@ -55,6 +52,15 @@ pub(crate) async fn open(data: &Path, storage: &Storage) -> Result<SigningKey, C
             Err(CliError::new("log-key-differs", message).hint("put it back; another key cannot go on with this log"))
         }
     }
+}
+
+/// Refuses a key that is not the one of the log in the store.
+pub(crate) async fn check(storage: &Storage, key: &SigningKey) -> Result<(), CliError> {
+    check_log_key(storage, &key.public()).await.map_err(differs)
+}
+
+fn differs(error: LogKeyError) -> CliError {
+    CliError::new("log-key-differs", causes(&error)).hint("put the log.key of this data folder back")
 }
 
 /// Makes a key. Only its owner may read the file; one that is there is not replaced.

@@ -70,6 +70,15 @@ fn complain(about: &str, done: Result<(), LogError>) {
     }
 }
 
+/// The checkpoint with the cosignatures that were kept of it, if it is the one that they are kept of.
+fn with_kept(signed: SignedCheckpoint, kept: Option<&CheckpointRecord>) -> Result<SignedCheckpoint, CheckpointError> {
+    let kept = kept.and_then(|kept| SignedCheckpoint::read(&kept.note).ok());
+    match kept.filter(|kept| kept.checkpoint() == signed.checkpoint()) {
+        Some(kept) => signed.with_signatures_of(&kept),
+        None => Ok(signed),
+    }
+}
+
 /// What proves that leaves are in the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Proved {
@@ -138,7 +147,7 @@ impl NodeLog {
         // Witnesses may be slow, and signing does not wait for them.
         let cosign = async {
             if !self.witnesses.is_empty() {
-                // What they know of this log, an operator should know before anything else is signed.
+                // What they know of this log, an operator should know at once.
                 complain("reading the log", self.up_to(&mut *self.sealed.lock().await, 0).await.map(|_| ()));
             }
             loop {

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use loom_evidence::Handover;
-use loom_runtime::{SystemClock, causes, check_log_key, record_handover};
+use loom_runtime::{SystemClock, causes, record_handover};
 
 use crate::{CliError, arguments::Key, key, output};
 
@@ -39,9 +39,7 @@ async fn rotate(data: &Path) -> Result<(), CliError> {
     // Nobody signs meanwhile.
     let storage = loom_store_sqlite::open(&loom_store_sqlite::Settings::new(data))?;
     let old = existing(data)?;
-    let not_its_own =
-        |error| CliError::new("log-key-differs", causes(&error)).hint("put the log.key of this data folder back");
-    check_log_key(&storage, &old.public()).await.map_err(not_its_own)?;
+    key::check(&storage, &old).await?;
     let new = key::next(data, old.name())?;
     let failed = |error: &dyn std::error::Error| CliError::new("key-not-rotated", causes(error));
     let handover = Handover::sign(&old, &new).map_err(|error| failed(&error))?;

@@ -9,7 +9,7 @@ use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use loom_evidence::{PublicKey, SignedCheckpoint, consistency};
 use loom_storage::CheckpointRecord;
 
-use super::{LogError, NodeLog, Witness, WitnessAnswer, WitnessStatus};
+use super::{LogError, NodeLog, Witness, WitnessAnswer, WitnessStatus, with_kept};
 use crate::causes;
 
 /// How often one witness is asked about one checkpoint: once to learn where it stands, once more if it moved
@@ -156,12 +156,7 @@ impl NodeLog {
         let _one_at_a_time = self.keeping.lock().await;
         let keys: Vec<PublicKey> = self.witnesses.iter().map(|watching| watching.key().clone()).collect();
         let kept = self.storage.log.witnessed().await?;
-        let before = kept.as_ref().and_then(|kept| SignedCheckpoint::read(&kept.note).ok());
-        let before = before.filter(|before| before.checkpoint() == signed.checkpoint());
-        let signed = match &before {
-            Some(before) => signed.with_signatures_of(before)?,
-            None => signed.clone(),
-        };
+        let signed = with_kept(signed.clone(), kept.as_ref())?;
         let signed = match line {
             // It may have been asked twice, by a bundle too.
             Some((key, line)) if signed.cosigned_by(std::slice::from_ref(key))?.is_empty() => {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use loom_evidence::{Leaf, PublicKey, SignedCheckpoint, TILE_HASHES};
 
-use super::{LogError, NodeLog, WitnessStatus};
+use super::{LogError, NodeLog, WitnessStatus, with_kept};
 use crate::Handle;
 
 /// How far a checkpoint is.
@@ -48,12 +48,7 @@ impl NodeLog {
         let (Some(newest), kept) = (self.storage.log.checkpoint().await?, self.storage.log.witnessed().await?) else {
             return Ok(None);
         };
-        let newest = SignedCheckpoint::read(&newest.note)?;
-        let kept = kept.and_then(|kept| SignedCheckpoint::read(&kept.note).ok());
-        let cosigned = match kept.filter(|kept| kept.checkpoint() == newest.checkpoint()) {
-            Some(kept) => newest.with_signatures_of(&kept)?,
-            None => newest,
-        };
+        let cosigned = with_kept(SignedCheckpoint::read(&newest.note)?, kept.as_ref())?;
         Ok(Some(cosigned.text().to_owned()))
     }
 
