@@ -415,6 +415,9 @@ pub struct Bundle {
     /// Leave out too what would give those away; otherwise such a bundle is refused
     #[arg(long, requires = "redact")]
     pub cascade: bool,
+    /// Put in too what programs that are proved were given in private; it is left out otherwise
+    #[arg(long)]
+    pub disclose_inputs: bool,
     /// File to write; TYPE-KEY.car without
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

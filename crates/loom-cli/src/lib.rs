@@ -13,6 +13,7 @@ mod manifest;
 mod node;
 mod output;
 mod outside;
+mod programs;
 mod settings;
 mod target;
 mod telemetry;

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use loom_build::Language;
 use loom_client::{
-    HttpAllowance, Limits, Manifest, ManifestActivity, ManifestActor, ManifestSchedule, RetryPolicy, TurnLimits,
+    HttpAllowance, Limits, Manifest, ManifestActivity, ManifestActor, ManifestProgram, ManifestSchedule, RetryPolicy,
+    TurnLimits,
 };
 use serde::Deserialize;
 
@@ -25,6 +26,32 @@ struct Source {
     activities: BTreeMap<String, Activity>,
     #[serde(default)]
     schedules: BTreeMap<String, ManifestSchedule>,
+    #[serde(default)]
+    programs: BTreeMap<String, Program>,
+}
+
+/// A program's file, or its file and its image id.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Program {
+    File(String),
+    Named(NamedProgram),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedProgram {
+    file: String,
+    image_id: Option<String>,
+}
+
+/// A program as `loom.toml` has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProgramFile<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) file: &'a str,
+    /// As it is written; to be computed without.
+    pub(crate) image_id: Option<&'a str>,
 }
 
 /// How the modules are made.
@@ -105,9 +132,23 @@ impl Unresolved {
         files
     }
 
-    /// The manifest, with the CIDs that the files turned out to have.
-    pub(crate) fn resolve(self, cids: &BTreeMap<String, String>) -> Manifest {
-        let Source { name, build: _, actors, activities, schedules } = self.0;
+    /// Every program it names.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = ProgramFile<'_>> {
+        self.0.programs.iter().map(|(name, program)| match program {
+            Program::File(file) => ProgramFile { name, file, image_id: None },
+            Program::Named(NamedProgram { file, image_id }) => {
+                ProgramFile { name, file, image_id: image_id.as_deref() }
+            }
+        })
+    }
+
+    /// The manifest, with the CIDs that the modules' files turned out to have, and the programs.
+    pub(crate) fn resolve(
+        self,
+        cids: &BTreeMap<String, String>,
+        programs: BTreeMap<String, ManifestProgram>,
+    ) -> Manifest {
+        let Source { name, build: _, actors, activities, schedules, programs: _ } = self.0;
         let cid = |file: &String| cids.get(file).cloned().unwrap_or_default();
         let actors = actors.into_iter().map(|(name, actor)| {
             let module = cid(&actor.module);
@@ -118,6 +159,6 @@ impl Unresolved {
             let module = cid(&module);
             (name, ManifestActivity { module, limits, capabilities, retry, http, secrets, deadline_ms })
         });
-        Manifest { name, actors: actors.collect(), activities: activities.collect(), schedules }
+        Manifest { name, actors: actors.collect(), activities: activities.collect(), schedules, programs }
     }
 }

@@ -67,6 +67,8 @@ pub struct BundleRequest {
     pub redact: Vec<String>,
     /// Leave out too what would give those away.
     pub cascade: bool,
+    /// Also what programs that are proved were given in private.
+    pub disclose_inputs: bool,
 }
 
 /// What came back.
@@ -301,10 +303,11 @@ impl Client {
     /// An actor's history as a bundle.
     pub async fn bundle(&self, actor: &str, asked: &BundleRequest) -> Result<Vec<u8>, ClientError> {
         let request = self.request(Method::GET, &format!("/v1/actors/{actor}/bundle"));
-        let BundleRequest { turn, closure, redact, cascade } = asked;
+        let BundleRequest { turn, closure, redact, cascade, disclose_inputs } = asked;
         let turn = turn.map(|turn| ("turn", turn.to_string()));
         let redact = (!redact.is_empty()).then(|| ("redact", redact.join(",")));
-        let flags = [("closure", *closure), ("cascade", *cascade)].into_iter().filter(|(_, is_set)| *is_set);
+        let flags = [("closure", *closure), ("cascade", *cascade), ("disclose_inputs", *disclose_inputs)];
+        let flags = flags.into_iter().filter(|(_, is_set)| *is_set);
         let flags = flags.map(|(name, _)| (name, "true".to_owned()));
         let query: Vec<_> = turn.into_iter().chain(redact).chain(flags).collect();
         let response = self.answer(request.timeout(DEPLOY_PATIENCE).query(&query)).await?;

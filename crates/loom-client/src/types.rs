@@ -277,6 +277,20 @@ pub struct Manifest {
     /// Messages to be sent at certain times, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schedules: BTreeMap<String, ManifestSchedule>,
+    /// Programs whose runs can be proved, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, ManifestProgram>,
+}
+
+/// A RISC Zero program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ManifestProgram {
+    /// Its image id, 64 lower-case hex digits.
+    pub image_id: String,
+    /// CID of the uploaded program binary.
+    pub binary: String,
 }
 
 /// An actor type.

@@ -6,10 +6,11 @@ use std::{
 };
 
 use loom_machine::{
-    ActivitySpec, Ambient, Deployment, Directory, Divergence, GuestLimits, Message, Opening, Reaction, Task, Turn,
+    ActivitySpec, Ambient, Deployment, Directory, Divergence, GuestLimits, ImageId, InputSalts, Message, Opening,
+    ProgramSpec, Reaction, Task, Turn,
 };
 use loom_types::{
-    ActorAddress, Cid, Codec, Entry, EntryBody, Payload, SaltSource, SequenceNumber, TurnNumber, media_type,
+    ActorAddress, Cid, Codec, Entry, EntryBody, Payload, SALT_BYTES, SaltSource, SequenceNumber, TurnNumber, media_type,
 };
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -23,7 +24,7 @@ pub(crate) fn run(input: &[u8]) {
     let again = second.ask_all(text).expect("the same requests do not diverge");
     assert_eq!(answers, again, "replay gives the recorded answers");
     assert!(second.turn.pending().entries.is_empty(), "replay writes nothing");
-    let mut ambient = Ambient { now_ms: NOW_MS, salts: &mut Counting(0), directory: &Knows };
+    let mut ambient = Ambient { now_ms: NOW_MS, salts: &mut Counting(0), directory: &Knows, inputs: Some(&Knows) };
     first.turn.end(Ok("null".to_owned()), 1, &mut ambient).expect("nothing is left to replay");
 }
 
@@ -44,13 +45,21 @@ impl Directory for Knows {
     }
 }
 
+impl InputSalts for Knows {
+    fn salt(&self, _image_id: ImageId, media_type: &str, value: &[u8]) -> [u8; SALT_BYTES] {
+        [(media_type.len() + value.len()) as u8; SALT_BYTES]
+    }
+}
+
 fn deployment() -> Arc<Deployment> {
     let spec = |capabilities: &[&str]| ActivitySpec {
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
         ..ActivitySpec::pure(Cid::of(Codec::Raw, b"activity"), GuestLimits::default())
     };
     let activities = [("pure".to_owned(), spec(&[])), ("effect".to_owned(), spec(&["http"]))].into();
-    Arc::new(Deployment::new("fuzz", BTreeMap::new(), activities).expect("the names are fine"))
+    let program = ProgramSpec { image_id: ImageId([7; 32]), binary: Cid::of(Codec::Raw, b"program") };
+    let deployment = Deployment::new("fuzz", BTreeMap::new(), activities).expect("the names are fine");
+    Arc::new(deployment.with_programs([("program".to_owned(), program)].into()).expect("so is this one"))
 }
 
 /// A turn and the host around it.
@@ -85,7 +94,8 @@ impl Driver {
     fn ask_all(&mut self, text: &str) -> Result<Vec<String>, Box<Divergence>> {
         let mut answers = Vec::new();
         for request in text.lines() {
-            let mut ambient = Ambient { now_ms: NOW_MS, salts: &mut self.salts, directory: &Knows };
+            let mut ambient =
+                Ambient { now_ms: NOW_MS, salts: &mut self.salts, directory: &Knows, inputs: Some(&Knows) };
             let answer = match self.turn.request(request, &mut ambient)? {
                 Reaction::Answer(answer) => answer,
                 Reaction::Run(task) => self.turn.finish(Ok(&perform(task)), &mut ambient),

@@ -169,7 +169,7 @@ fn due_ms(work: &Work) -> Option<u64> {
     match work {
         Work::Timer { due_ms } | Work::Call { due_ms } => Some(*due_ms),
         Work::Child { due_ms, .. } | Work::Receive { due_ms, .. } => *due_ms,
-        Work::Activity { .. } | Work::Promise { .. } => None,
+        Work::Activity { .. } | Work::Promise { .. } | Work::Proof { .. } => None,
     }
 }
 
@@ -202,5 +202,6 @@ fn describe(work: &Work) -> String {
         Work::Receive { message_type: None, .. } => "a message".to_owned(),
         Work::Timer { .. } => "a timer".to_owned(),
         Work::Call { .. } => "a reply".to_owned(),
+        Work::Proof { program, .. } => format!("a proof of {program}"),
     }
 }

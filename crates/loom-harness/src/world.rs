@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use data_encoding::BASE64;
-use loom_machine::{Ambient, Directory, Failure};
-use loom_types::{Cid, Codec, Payload, SaltSource};
+use loom_machine::{Ambient, Directory, Failure, ImageId, InputSalts};
+use loom_types::{Cid, Codec, Payload, SALT_BYTES, SaltSource};
 
 /// What outlasts a run.
 pub(crate) struct World {
@@ -35,7 +35,7 @@ impl World {
     }
 
     pub(crate) fn ambient(&mut self) -> Ambient<'_> {
-        Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Everybody }
+        Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Everybody, inputs: Some(&Everybody) }
     }
 
     pub(crate) fn put_blob(&mut self, bytes: Vec<u8>) -> Cid {
@@ -69,11 +69,17 @@ impl SaltSource for Counting {
     }
 }
 
-/// Whom a guest may write to is the script's to say.
+/// Whom a guest may write to is the script's to say, and so is what comes of a proof.
 struct Everybody;
 
 impl Directory for Everybody {
     fn has_actor_type(&self, _namespace: &str, _actor_type: &str) -> bool {
         true
+    }
+}
+
+impl InputSalts for Everybody {
+    fn salt(&self, _image_id: ImageId, _media_type: &str, _value: &[u8]) -> [u8; SALT_BYTES] {
+        [0; SALT_BYTES]
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use self::schedule::SCHEDULES_MAX;
 pub use self::schedule::{CatchUp, Schedule};
 use crate::{
-    HttpAllowance,
+    HttpAllowance, ProgramSpec,
     limits::{ACTIVITY_DEADLINE_MS_DEFAULT, ACTIVITY_DEADLINE_MS_MAX, SECRET_NAME_BYTES_MAX, SECRETS_MAX, WAIT_MS_MAX},
 };
 
@@ -20,6 +20,8 @@ const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most actor types and activities of one deployment.
 const SPECS_MAX: usize = 1000;
+/// Most programs of one deployment.
+const PROGRAMS_MAX: usize = 100;
 /// Largest limit on an actor type's turns; more is no limit.
 const TURNS_MAX: u32 = 1_000_000;
 /// Most capabilities of one activity.
@@ -187,6 +189,9 @@ pub struct Deployment {
     /// without stay what they were.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schedules: BTreeMap<String, Schedule>,
+    /// Programs whose runs its actors may have proved, by name. Left out where there are none, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, ProgramSpec>,
 }
 
 /// Why a manifest is refused.
@@ -212,14 +217,20 @@ impl Deployment {
         actors: BTreeMap<String, ActorSpec>,
         activities: BTreeMap<String, ActivitySpec>,
     ) -> Result<Self, InvalidDeployment> {
-        let schedules = BTreeMap::new();
-        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities, schedules };
+        let (schedules, programs) = (BTreeMap::new(), BTreeMap::new());
+        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities, schedules, programs };
         deployment.check().map(|()| deployment)
     }
 
     /// The same with messages to be sent at certain times.
     pub fn with_schedules(self, schedules: BTreeMap<String, Schedule>) -> Result<Self, InvalidDeployment> {
         let deployment = Self { schedules, ..self };
+        deployment.check().map(|()| deployment)
+    }
+
+    /// The same with programs whose runs can be proved.
+    pub fn with_programs(self, programs: BTreeMap<String, ProgramSpec>) -> Result<Self, InvalidDeployment> {
+        let deployment = Self { programs, ..self };
         deployment.check().map(|()| deployment)
     }
 
@@ -250,6 +261,17 @@ impl Deployment {
             check_activity(&at, spec)?;
         }
         self.check_schedules()?;
+        if self.programs.len() > PROGRAMS_MAX {
+            return invalid("programs".into(), format!("a manifest names at most {PROGRAMS_MAX} programs"));
+        }
+        for (name, spec) in &self.programs {
+            if let Err(error) = name.parse::<Name>() {
+                return invalid(format!("programs.{name}"), error.to_string());
+            }
+            if spec.binary.codec() != Codec::Raw {
+                return invalid(format!("programs.{name}.binary"), "does not name a blob of bytes (bafk…)".into());
+            }
+        }
         let bytes = self.encode().len();
         if bytes > MANIFEST_BYTES_MAX {
             let problem = format!("the manifest has {bytes} bytes, at most {MANIFEST_BYTES_MAX} are read back");
@@ -390,7 +412,7 @@ mod tests {
 
     /// What a manifest may leave out does not change the ids of those that do.
     #[test]
-    fn schedules_and_limits_of_turns_are_part_of_the_id_only_where_there_are_any() {
+    fn what_may_be_left_out_is_part_of_the_id_only_where_there_is_any() {
         let plain = Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
         let id = "bafyreigv37r2do4pzrhee4tur5sqbxap4n54i3ichyia3jexvh7qudw57m";
         assert_eq!(plain.cid().to_string(), id);
@@ -407,6 +429,11 @@ mod tests {
         let limited = Deployment::new("app", [("a".to_owned(), limited)].into(), BTreeMap::new()).unwrap();
         assert_ne!(limited.cid(), plain.cid());
         assert_eq!(Deployment::decode(&limited.encode()).unwrap(), limited);
+        let spec = ProgramSpec { image_id: crate::ImageId([7; 32]), binary: Cid::of(Codec::Raw, b"program") };
+        assert_eq!(plain.clone().with_programs(BTreeMap::new()).unwrap().cid(), plain.cid());
+        let proving = plain.clone().with_programs([("dti".to_owned(), spec)].into()).unwrap();
+        assert_ne!(proving.cid(), plain.cid());
+        assert_eq!(Deployment::decode(&proving.encode()).unwrap(), proving);
         let scheduled = plain.clone().with_schedules([("nightly".to_owned(), schedule)].into()).unwrap();
         assert_ne!(scheduled.cid(), plain.cid());
         assert_eq!(Deployment::decode(&scheduled.encode()).unwrap(), scheduled);
@@ -422,6 +449,12 @@ mod tests {
         closed.turns.concurrency_max = Some(0);
         let error = Deployment::new("app", [("a".to_owned(), closed)].into(), BTreeMap::new()).unwrap_err();
         assert_eq!(error.to_string(), "actors.a.turns.concurrency_max: must be between 1 and 1000000");
+        let plain = || Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
+        let program = |codec| ProgramSpec { image_id: crate::ImageId([7; 32]), binary: Cid::of(codec, b"program") };
+        let with = |name: &str, codec| plain().with_programs([(name.to_owned(), program(codec))].into());
+        assert!(with("dti", Codec::Raw).is_ok());
+        assert!(with("DTI", Codec::Raw).unwrap_err().to_string().starts_with("programs.DTI: "));
+        assert!(with("dti", Codec::DagCbor).unwrap_err().to_string().starts_with("programs.dti.binary: "));
         assert!(Deployment::new("App", [("a".to_owned(), spec())].into(), BTreeMap::new()).is_err());
         assert!(Deployment::new("app", BTreeMap::new(), BTreeMap::new()).is_err());
     }

@@ -17,6 +17,7 @@ mod envelope;
 mod failure;
 pub mod limits;
 mod object;
+mod program;
 mod query;
 mod random;
 pub mod replay;
@@ -33,6 +34,7 @@ pub use self::{
     },
     envelope::{Message, MessageKind},
     failure::Failure,
+    program::{ImageId, InputSalts, InvalidImageId, ProgramSpec, Proved},
     query::Query,
     request::ABI_VERSION,
     sandbox::{Guest, HostFault, Module, Progress, Sandbox, compute, computed},

@@ -18,6 +18,10 @@ pub(crate) const NUMBER_GROWTH_MAX: usize = 8;
 pub const LOG_BYTES_MAX: usize = 16 * 1024;
 /// Most log lines one turn may write; later ones are dropped.
 pub const LOG_LINES_MAX: u32 = 10_000;
+/// Longest private input of a proof, in bytes. The program hashes all of it, which is what a long proof is made of.
+pub const PROVE_INPUT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Longest public input of a proof, in bytes.
+pub const PROVE_PUBLIC_BYTES_MAX: usize = 64 * 1024;
 /// Most steps of one turn that may be outstanding at once.
 pub const OUTSTANDING_MAX: usize = 10_000;
 /// Most stack frames a failure keeps.

@@ -469,7 +469,7 @@ fn text(payload: &Payload) -> String {
 }
 
 fn ambient(salts: &mut NoSalts) -> Ambient<'_> {
-    Ambient { now_ms: 0, salts, directory: &Anybody }
+    Ambient { now_ms: 0, salts, directory: &Anybody, inputs: None }
 }
 
 /// Nothing that is sealed here is kept.

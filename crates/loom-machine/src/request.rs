@@ -1,12 +1,14 @@
 //! The guest's requests: JSON in, one typed value out, anything else an error that names the place.
 
-use loom_types::Cid;
+use loom_types::{Cid, limits::MEDIA_TYPE_BYTES_MAX, media_type};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
     Failure,
-    limits::{AWAIT_HANDLES_MAX, LOG_BYTES_MAX, RANDOM_BYTES_MAX, WAIT_MS_MAX},
+    limits::{
+        AWAIT_HANDLES_MAX, LOG_BYTES_MAX, PROVE_INPUT_BYTES_MAX, PROVE_PUBLIC_BYTES_MAX, RANDOM_BYTES_MAX, WAIT_MS_MAX,
+    },
     object::is_object,
 };
 
@@ -37,6 +39,29 @@ pub(crate) enum Request {
     Sleep { ms: u64 },
     TimerStart { ms: u64 },
     PromiseCreate { label: Option<String>, data: Option<Box<RawValue>> },
+    Prove(ProveRequest),
+}
+
+/// A wish for a proof.
+#[derive(Clone)]
+pub(crate) struct ProveRequest {
+    pub(crate) program: String,
+    pub(crate) input: PrivateInput,
+    pub(crate) public: Vec<u8>,
+}
+
+impl std::fmt::Debug for ProveRequest {
+    /// Without the input, which is private.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProveRequest").field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+/// What a program is given in private.
+#[derive(Clone)]
+pub(crate) struct PrivateInput {
+    pub(crate) media_type: String,
+    pub(crate) value: Vec<u8>,
 }
 
 impl Request {
@@ -52,6 +77,14 @@ impl Request {
                 | Request::Await { .. }
                 | Request::PromiseAwait { .. }
         )
+    }
+
+    /// What it hands over in private.
+    pub(crate) fn private_input(&self) -> Option<&PrivateInput> {
+        match self {
+            Request::Prove(prove) => Some(&prove.input),
+            _ => None,
+        }
     }
 }
 
@@ -166,6 +199,7 @@ pub(crate) fn parse(op: &str, text: &str) -> Result<Request, Failure> {
             }
             Request::PromiseCreate { label, data }
         }
+        "prove.start" => prove(op, members(op, text)?)?,
         "http" | "secret" => {
             let message = format!("'{op}' is for activities that the deployment grants it; have one do this");
             return Err(Failure::new("not-granted", message));
@@ -214,12 +248,36 @@ fn blob_get(op: &str, get: members::BlobGet) -> Result<Request, Failure> {
 fn blob_put(op: &str, put: members::BlobPut) -> Result<Request, Failure> {
     match (put.text, put.base64) {
         (Some(text), None) => Ok(Request::BlobPut { bytes: text.into_bytes() }),
-        (None, Some(base64)) => data_encoding::BASE64
-            .decode(base64.as_bytes())
-            .map(|bytes| Request::BlobPut { bytes })
-            .map_err(|error| invalid(op, format!("'base64': {error}"))),
+        (None, Some(text)) => Ok(Request::BlobPut { bytes: base64(op, "base64", &text)? }),
         _ => Err(invalid(op, "exactly one of 'text' and 'base64' must be given")),
     }
+}
+
+fn prove(op: &str, prove: members::Prove) -> Result<Request, Failure> {
+    let members::Prove { program, input: members::Input { media_type, base64: value }, public, .. } = prove;
+    let is_printable = |text: &str| !text.is_empty() && text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+    if media_type.len() > MEDIA_TYPE_BYTES_MAX || !is_printable(&media_type) {
+        let problem = format!("'input.media_type' must have 1 to {MEDIA_TYPE_BYTES_MAX} printable ASCII characters");
+        return Err(invalid(op, problem));
+    }
+    if media_type.to_ascii_lowercase().starts_with(media_type::OWN) {
+        return Err(invalid(op, format!("'input.media_type' may not begin with {}", media_type::OWN)));
+    }
+    let value = base64(op, "input.base64", &value)?;
+    let public = base64(op, "public", &public.unwrap_or_default())?;
+    for (name, bytes, most) in
+        [("input", value.len(), PROVE_INPUT_BYTES_MAX), ("public", public.len(), PROVE_PUBLIC_BYTES_MAX)]
+    {
+        if bytes > most {
+            return Err(invalid(op, format!("'{name}' has {bytes} bytes, at most {most} are taken")));
+        }
+    }
+    Ok(Request::Prove(ProveRequest { program, input: PrivateInput { media_type, value }, public }))
+}
+
+/// The bytes of a member.
+pub(crate) fn base64(op: &str, member: &str, text: &str) -> Result<Vec<u8>, Failure> {
+    data_encoding::BASE64.decode(text.as_bytes()).map_err(|error| invalid(op, format!("'{member}': {error}")))
 }
 
 /// The members of each request, and no others.
@@ -286,7 +344,22 @@ mod members {
     members!(Reply { handle: u32, body: Box<RawValue> });
     members!(Body { body: Box<RawValue> });
     members!(Wait { ms: u64 });
+    members!(Prove {
+        program: String,
+        #[serde(deserialize_with = "object")]
+        input: Input,
+        #[serde(default)]
+        public: Option<String>,
+    });
     members!(Promise { #[serde(default)] label: Option<String>, #[serde(default)] data: Option<Box<RawValue>> });
+
+    /// A member of a member.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Input {
+        pub(super) media_type: String,
+        pub(super) base64: String,
+    }
 
     fn default_random_bytes() -> u32 {
         8
@@ -322,6 +395,15 @@ mod tests {
         check(r#"{"op":"blob.put"}"#, "invalid-request", "exactly one");
         check(r#"{"op":"blob.get","cid":"x"}"#, "invalid-request", "not a CID");
         check(r#"{"op":"random","bytes":4096}"#, "invalid-request", "at most 1024");
+        let prove = |input: &str| format!(r#"{{"op":"prove.start","program":"p","input":{input}}}"#);
+        check(&prove("1"), "invalid-request", "not an object");
+        check(&prove(r#"["text/plain",""]"#), "invalid-request", "not an object");
+        check(&prove(r#"{"media_type":"","base64":""}"#), "invalid-request", "1 to 128 printable");
+        check(&prove(r#"{"media_type":"a b","base64":""}"#), "invalid-request", "1 to 128 printable");
+        check(&prove(r#"{"media_type":"application/vnd.Loom.seed","base64":""}"#), "invalid-request", "may not begin");
+        check(&prove(r#"{"media_type":"text/plain","base64":"AAA"}"#), "invalid-request", "'input.base64'");
+        let long = data_encoding::BASE64.encode(&vec![0; PROVE_INPUT_BYTES_MAX + 1]);
+        check(&prove(&format!(r#"{{"media_type":"text/plain","base64":"{long}"}}"#)), "invalid-request", "at most");
         check(r#"{"op":"log","level":"loud","message":""}"#, "invalid-request", "level");
     }
 }

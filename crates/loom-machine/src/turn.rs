@@ -17,6 +17,7 @@ mod live;
 mod message;
 mod opening;
 mod outcome;
+mod prove;
 mod record;
 mod restore;
 mod wait;
@@ -26,7 +27,7 @@ use loom_types::{ActorAddress, Cid, EntryBody, Payload};
 use crate::{
     Failure, Message,
     limits::LOG_LINES_MAX,
-    request::{self, AwaitMode, Request},
+    request::{self, AwaitMode, PrivateInput, Request},
     state::{NotSet, StateBuffer},
 };
 
@@ -41,7 +42,8 @@ pub use restore::CorruptTurn;
 
 use end::{abandoned, settled};
 use outcome::ok;
-use record::{Received, Record, Running, Waiting};
+use prove::Input;
+use record::{Asked, Received, Record, Running, Waiting};
 
 /// One turn of one actor, from its message to its end.
 #[derive(Debug)]
@@ -208,7 +210,9 @@ impl Turn {
                 }
                 let n = self.cursor as u32;
                 match self.journaled_text(&request, text, n) {
-                    Ok(journaled) if self.is_replaying() => self.replay(&op, journaled.as_deref().unwrap_or(text)),
+                    Ok(journaled) if self.is_replaying() => {
+                        self.replay(&op, journaled.as_deref().unwrap_or(text), request.private_input())
+                    }
                     Ok(journaled) => Ok(self.live(op, request, journaled.as_deref().unwrap_or(text), ambient)),
                     Err(failure) => self.refuse(op, text, failure, ambient),
                 }
@@ -285,7 +289,7 @@ impl Turn {
         let record = self.records.get(self.cursor);
         let expected = record.map(|record| Requested {
             op: record.op.clone(),
-            request: record.request.text().unwrap_or("(not text)").to_owned(),
+            request: record.request.text().unwrap_or("(not text)").to_owned() + &record.input.describe(),
         });
         Box::new(Divergence {
             address: self.opening.address.clone(),
@@ -301,10 +305,13 @@ impl Turn {
     }
 
     /// Answers from the record at the cursor, if the request is the recorded one.
-    fn replay(&mut self, op: &str, text: &str) -> Result<Reaction, Box<Divergence>> {
+    fn replay(&mut self, op: &str, text: &str, input: Option<&PrivateInput>) -> Result<Reaction, Box<Divergence>> {
         let record = &self.records[self.cursor];
-        if record.op != op || record.request.value() != text.as_bytes() {
-            return Err(self.divergence(Some(Requested { op: op.to_owned(), request: text.to_owned() })));
+        let is_same_request = record.op == op && record.request.value() == text.as_bytes();
+        if !is_same_request || !record.input.is(input) {
+            let other = if is_same_request { ", another value" } else { "" };
+            let request = format!("{text}{}{other}", prove::describe(input));
+            return Err(self.divergence(Some(Requested { op: op.to_owned(), request })));
         }
         let n = self.cursor as u32;
         if let Some(outcome) = &record.immediate {
@@ -317,7 +324,8 @@ impl Turn {
             return Ok(self.after_start(op, n));
         }
         // A `blob.get` that succeeded: its request names the content, so it is read again instead of recorded.
-        self.running = Some(Running { op: op.to_owned(), request: record.request.clone(), replayed: true });
+        let asked = Asked { op: op.to_owned(), request: record.request.clone(), input: Input::None };
+        self.running = Some(Running { asked, replayed: true });
         match request::parse(op, text) {
             Ok(Request::BlobGet { cid, base64 }) => Ok(Reaction::Run(Task::BlobGet { cid, base64 })),
             _ => Err(self.divergence(Some(Requested { op: op.to_owned(), request: text.to_owned() }))),
@@ -341,9 +349,9 @@ impl Turn {
         }
         let outcome = Outcome::seal(result, ambient.salts);
         let answer = outcome.answer();
-        let content_addressed = running.op == "blob.get" && matches!(outcome, Outcome::Ok(_));
+        let content_addressed = running.asked.op == "blob.get" && matches!(outcome, Outcome::Ok(_));
         let immediate = (!content_addressed).then_some(outcome);
-        self.record(running.op, running.request, immediate, None, ambient.now_ms);
+        self.record(running.asked, immediate, None, ambient.now_ms);
         answer
     }
 
@@ -371,7 +379,7 @@ impl Turn {
             Work::Call { .. } => Some("the call's deadline passed before a reply came"),
             Work::Child { .. } => Some("the child's deadline passed before it was done"),
             Work::Receive { .. } => Some("no such message came in time"),
-            Work::Activity { .. } | Work::Promise { .. } => return Completion::Ignored,
+            Work::Activity { .. } | Work::Promise { .. } | Work::Proof { .. } => return Completion::Ignored,
         };
         let effects = abandoned(n, work);
         self.pending.effects.extend(effects);

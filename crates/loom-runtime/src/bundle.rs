@@ -30,6 +30,8 @@ pub struct BundleOptions {
     pub redact: Vec<Redaction>,
     /// Also what would give away what is left out; otherwise such a bundle is refused.
     pub cascade: bool,
+    /// Also what programs that are proved were given in private; otherwise it is left out.
+    pub disclose_inputs: bool,
 }
 
 /// Why there is no bundle.
@@ -112,12 +114,13 @@ impl Handle {
             first.ok_or_else(|| BundleRequestError::UnknownTurn { actor: actor.clone(), turn: options.turn })?;
         let stretches = if options.closure { self.closure(first, wanted).await? } else { vec![first] };
         let bundle = self.put_together(&stretches).await?;
-        if options.redact.is_empty() {
+        let inputs = if options.disclose_inputs { BTreeSet::new() } else { redact::private_inputs(&bundle) };
+        if options.redact.is_empty() && inputs.is_empty() {
             return Ok(bundle);
         }
         // Looking for what gives a value away takes its time.
         let (redactions, cascade) = (options.redact.clone(), options.cascade);
-        let redacted = tokio::task::spawn_blocking(move || redact(bundle, &redactions, cascade));
+        let redacted = tokio::task::spawn_blocking(move || redact(bundle, &redactions, cascade, &inputs));
         Ok(redacted.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
     }
 
@@ -211,7 +214,8 @@ impl Handle {
         }
         Ok(Some(LogEvidence { checkpoint: proved.checkpoint, handovers: proved.handovers }))
     }
-    /// Deployments, modules of actors and of the pure activities that ran, and blobs that were read.
+
+    /// Deployments, modules of actors and of the pure activities that ran, receipts, and blobs that were read.
     async fn material(
         &self,
         entries: &[Entry],
@@ -229,6 +233,14 @@ impl Handle {
                 pinned.push(manifest);
             }
             for entry in &turn.entries {
+                if let EntryBody::Outcome { evidence, .. } = &entry.body {
+                    for cid in evidence {
+                        // An auditor who misses it believes less.
+                        if self.inner.storage.blobs.has(*cid).await? {
+                            material.insert(*cid);
+                        }
+                    }
+                }
                 let EntryBody::Step { op, request, .. } = &entry.body else { continue };
                 let Some(text) = payloads.get(request).and_then(|payload| payload.text()) else { continue };
                 let Ok(request) = serde_json::from_str::<serde_json::Value>(text) else { continue };

@@ -8,6 +8,7 @@ mod commit;
 mod control;
 mod divergence;
 mod line;
+mod proof;
 mod receive;
 mod running;
 mod turn;
@@ -17,7 +18,7 @@ use std::{
     mem,
 };
 
-use loom_machine::{Message, MessageKind, Turn};
+use loom_machine::{Message, MessageKind};
 use loom_storage::{
     Admission, Arrival, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, NewDeadLetter, NewMessage, Parcel,
     Position, StoreError, TimerWrite,
@@ -36,6 +37,7 @@ use crate::{
 
 use self::{commit::InFlight, line::Line};
 pub(crate) use self::{
+    proof::Proven,
     running::{Phase, Running},
     turn::SLICE_FUEL,
 };
@@ -327,7 +329,7 @@ impl Live {
         running.is_durable = true;
         running.trace_again(&self.address, &io.context.traces);
         self.running = Some(Box::new(running));
-        self.restart_activities(io, &timers);
+        self.restart_work(io, &timers);
     }
 
     fn lane(&mut self, lane: Lane) -> &mut LaneCursor {
@@ -688,6 +690,8 @@ impl Live {
             CellResult::Retry => self.retry(io),
             CellResult::Place { gates, place } => self.let_in(io, &gates, place),
             CellResult::RetryActivity { step, attempt } => self.retry_activity(io, step, attempt),
+            CellResult::Proof { step, faults, proven } => self.proof_done(io, step, faults, proven),
+            CellResult::RetryProof { step, faults } => self.retry_proof(io, step, faults),
             CellResult::Result { responders, turn, result } => {
                 self.asking -= 1;
                 match result {
@@ -721,7 +725,7 @@ impl Live {
         };
         let opening = running.turn.opening();
         let pinned = deployments.pinned(&self.address, opening.deployment_cid, opening.module);
-        let waiting_on = waiting_on(&running.turn);
+        let waiting_on = waiting_on(running);
         LiveView { stage, waiting_on, is_resident: running.has_guest(), pinned: Some(pinned) }
     }
 }
@@ -737,19 +741,21 @@ pub(crate) fn client_admission(turn: TurnNumber, message: &Message) -> Option<Ad
     })
 }
 
-fn waiting_on(turn: &Turn) -> Vec<WaitingOn> {
+fn waiting_on(running: &Running) -> Vec<WaitingOn> {
     use loom_machine::Work;
-    let describe = |work: &Work| match work {
+    let describe = |n: u32, work: &Work| match work {
         Work::Activity { name, .. } => ("activity", name.clone()),
         Work::Timer { due_ms } => ("timer", due_ms.to_string()),
         Work::Call { due_ms } => ("call", due_ms.to_string()),
         Work::Promise { token } => ("promise", token.clone()),
         Work::Child { to, .. } => ("child", to.local().to_owned()),
         Work::Receive { message_type, .. } => ("message", message_type.clone().unwrap_or_default()),
+        Work::Proof { program, image_id, .. } => ("proof", proof::describe(program, *image_id, running.proofs.get(&n))),
     };
-    turn.outstanding()
+    let outstanding = running.turn.outstanding();
+    outstanding
         .map(|outstanding| {
-            let (kind, detail) = describe(&outstanding.work);
+            let (kind, detail) = describe(outstanding.n, &outstanding.work);
             WaitingOn { n: outstanding.n, kind, detail }
         })
         .collect()

@@ -228,11 +228,12 @@ impl Deployments {
         Ok(active)
     }
 
-    /// Keeps a manifest and its modules until it is active.
+    /// Keeps a manifest, its modules and its programs until it is active.
     pub(crate) fn hold(&self, deployment: &Deployment) -> Vec<Hold> {
         let actors = deployment.actors.values().map(|spec| spec.module);
         let activities = deployment.activities.values().map(|spec| spec.module);
-        let names = actors.chain(activities).chain([deployment.cid()]);
+        let programs = deployment.programs.values().map(|spec| spec.binary);
+        let names = actors.chain(activities).chain(programs).chain([deployment.cid()]);
         names.map(|cid| self.storage.blobs.holds().hold(cid)).collect()
     }
 
@@ -288,6 +289,11 @@ impl Deployments {
             .map(|(name, spec)| (format!("activities.{name}"), spec.module, spec.is_effectful()));
         for (at, module, may_call) in actors.chain(activities) {
             self.check_module(at, module, may_call).await?;
+        }
+        for (name, spec) in &deployment.programs {
+            if !self.storage.blobs.has(spec.binary).await? {
+                return Err(DeployError::MissingModule { at: format!("programs.{name}"), module: spec.binary });
+            }
         }
         Ok(())
     }

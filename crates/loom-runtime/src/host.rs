@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom_evidence::SigningKey;
 
-use crate::{Clock, OsSalts, Outside, SaltSources, Witness};
+use crate::{Clock, OsSalts, Outside, Proving, SaltSources, Witness};
 
 /// What a node takes from the machine it runs on. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Host {
     pub log_key: Option<SigningKey>,
     /// Who is asked to cosign it.
     pub witnesses: Vec<Arc<dyn Witness>>,
+    /// What proves runs of programs. Without it, steps that ask for a proof fail.
+    pub prove: Option<Proving>,
 }
 
 impl Host {
@@ -36,6 +38,7 @@ impl Host {
             outside: Outside::none(),
             log_key: None,
             witnesses: Vec::new(),
+            prove: None,
         }
     }
 }

@@ -38,6 +38,8 @@ mod lookout;
 mod metrics;
 mod modules;
 mod outside;
+mod proofs;
+mod prover;
 mod query;
 mod runtime;
 mod salts;
@@ -76,6 +78,7 @@ pub use self::{
         ExposeSecret, HeaderValue, Http, HttpCall, HttpReply, Outside, SECRET_BYTES_MAX, SECRET_BYTES_MIN,
         SecretString, Secrets,
     },
+    prover::{Proof, ProofProgress, ProofRequest, ProofStage, ProveError, Prover, Proving},
     query::QueryError,
     runtime::{Assembly, Runtime, StartError},
     salts::{OsSalts, SaltSources},

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use loom_machine::{CorruptTurn, HostFault, Turn};
+use loom_machine::{CorruptTurn, HostFault, Outstanding, Turn, Work};
 use loom_storage::{Arrival, Lane, MessageStatus, Position, Storage, StoreError, TimerRecord};
 use loom_types::{ActorAddress, Cid, Entry, FencingToken, Payload, Segment, SequenceNumber, TurnNumber};
 
@@ -81,6 +81,12 @@ pub(crate) async fn load(
             };
             let deployment = deployments.manifest(deployment).await?;
             let turn = Turn::restore(&entries, &find, deployment, record.state.clone())?;
+            let lacks_input =
+                |it: &Outstanding| matches!(it.work, Work::Proof { .. }) && turn.private_input(it.n).is_none();
+            if let Some(step) = turn.outstanding().find(lacks_input) {
+                let what = format!("journal of {actor}: the input of step {} of its open turn is missing", step.n);
+                return Err(StoreError::Corrupt { what }.into());
+            }
             let message = &turn.opening().message;
             let status = match message.sender {
                 Some(_) => None,

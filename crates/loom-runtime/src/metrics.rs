@@ -25,6 +25,9 @@ pub struct Metrics {
     pub activities: Counter,
     pub activity_retries: Counter,
     pub activity_requests: Counter,
+    pub proofs_running: Gauge,
+    pub proofs_finished: Counter,
+    pub proof_segments: Counter,
     pub queries: Counter,
     pub queries_failed: Counter,
     pub replays: Counter,
@@ -62,6 +65,9 @@ impl Default for Metrics {
             activities: Counter::default(),
             activity_retries: Counter::default(),
             activity_requests: Counter::default(),
+            proofs_running: Gauge::default(),
+            proofs_finished: Counter::default(),
+            proof_segments: Counter::default(),
             queries: Counter::default(),
             queries_failed: Counter::default(),
             replays: Counter::default(),
@@ -108,6 +114,9 @@ impl Metrics {
             "Requests of activities to other systems",
             self.activity_requests.clone(),
         );
+        registry.register("proofs_running", "Runs of programs that are being proved", self.proofs_running.clone());
+        registry.register("proofs_finished", "Runs of programs that were proved", self.proofs_finished.clone());
+        registry.register("proof_segments", "Segments of runs that were proved", self.proof_segments.clone());
         registry.register("queries", "Queries answered, failed ones included", self.queries.clone());
         registry.register("queries_failed", "Queries whose guest failed", self.queries_failed.clone());
         registry.register("replays", "Guests replayed from the journal", self.replays.clone());

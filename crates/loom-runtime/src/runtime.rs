@@ -17,6 +17,7 @@ use crate::{
     log::NodeLog,
     lookout::{Doubts, Lookout},
     modules::Modules,
+    proofs::Proofs,
     shard::{Context, Shard},
     timers::{Alarm, TimerService},
     trace::Traces,
@@ -80,12 +81,14 @@ impl Assembly {
             .log_key
             .map(|key| NodeLog::new(storage.clone(), clock.clone(), key, witnesses, interval, metrics.clone()));
         let watchers = Arc::new(Watchers::default());
+        let proofs = host.prove.map(|proving| Proofs::new(proving, storage.blobs.clone(), metrics.clone()));
         let context = Arc::new(Context {
             settings,
             storage: storage.clone(),
             deployments: deployments.clone(),
             modules: modules.clone(),
             outside: host.outside,
+            proofs: proofs.map(Arc::new),
             clock: host.clock.clone(),
             salts: host.salts.clone(),
             metrics: metrics.clone(),

@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use loom_machine::{Failure, HostFault, Message};
+use loom_machine::{Ambient, Failure, HostFault, InputSalts, Message};
 use loom_storage::{Arrival, CommitError, DueTimer, EnqueueError, Enqueued, Lane, MessageStatus, Storage, StoreError};
 use loom_types::{ActorAddress, MessageId, SaltSource, StepRef, TurnNumber};
 use lru::LruCache;
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Clock, ControlError, ControlRequest, Metrics, SaltSources, SendError, Settings, Settled,
     activity::{ActivityRun, Attempted, Job, Sliced, Tools, Waited},
-    cell::Cell,
+    cell::{Cell, Proven},
     deployments::Deployments,
     gate::{Gate, Place},
     handle::LiveView,
@@ -38,6 +38,7 @@ use crate::{
     lookout::Doubts,
     modules::Modules,
     outside::Outside,
+    proofs::Proofs,
     timers::Alarm,
     trace::{self, TraceContext, Traces},
     watch::Watchers,
@@ -182,6 +183,8 @@ pub(crate) enum CellResult {
     Task { task: u64, result: Result<Result<String, Failure>, HostFault> },
     Retry,
     RetryActivity { step: StepRef, attempt: u32 },
+    Proof { step: StepRef, faults: u32, proven: Proven },
+    RetryProof { step: StepRef, faults: u32 },
     Place { gates: Vec<Arc<Gate>>, place: Place },
     Result { responders: Box<Responders>, turn: TurnNumber, result: Result<Result<String, Failure>, StoreError> },
 }
@@ -193,6 +196,8 @@ pub(crate) struct Context {
     pub(crate) deployments: Arc<Deployments>,
     pub(crate) modules: Arc<Modules>,
     pub(crate) outside: Outside,
+    /// None where nothing can be proved.
+    pub(crate) proofs: Option<Arc<Proofs>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) salts: SaltSources,
     pub(crate) metrics: Metrics,
@@ -225,6 +230,13 @@ pub(crate) struct Io {
 }
 
 impl Io {
+    /// What a turn takes from the world at this moment.
+    pub(crate) fn ambient(&mut self) -> Ambient<'_> {
+        let Context { clock, deployments, proofs, .. } = &*self.context;
+        let inputs = proofs.as_ref().map(|proofs| proofs.proving() as &dyn InputSalts);
+        Ambient { now_ms: clock.now_ms(), salts: &mut self.salts, directory: &**deployments, inputs }
+    }
+
     /// Lets a future run; its result comes back as an event.
     pub(crate) fn later(&mut self, future: impl Future<Output = Event> + Send + 'static) {
         self.futures.push(future.boxed());

@@ -125,7 +125,24 @@ pub(crate) fn activity(turn: &Span, name: &str, step: Option<u32>, attempt: u32)
     span
 }
 
-/// Marks a turn or an activity as failed.
+/// The span of one run of a program that is proved.
+pub(crate) fn proof(turn: &Span, program: &str, step: u32) -> Span {
+    let span = tracing::debug_span!(
+        target: TARGET,
+        parent: turn,
+        "proof",
+        otel.name = field::Empty,
+        otel.status_code = field::Empty,
+        loom.program = program,
+        loom.step = step,
+    );
+    if !span.is_disabled() {
+        span.record("otel.name", format!("proof {program}"));
+    }
+    span
+}
+
+/// Marks a turn, an activity or a proof as failed.
 pub(crate) fn failed(span: &Span) {
     span.record("otel.status_code", "ERROR");
 }

@@ -334,12 +334,18 @@ fn body(body: &EntryBody) -> serde_json::Value {
             "engine": engine,
             "seed": seed.to_string(),
         }),
-        EntryBody::Step { n, op, request, outcome } => json!({
-            "n": n,
-            "op": op,
-            "request": request.to_string(),
-            "outcome": outcome.as_ref().map(resolution),
-        }),
+        EntryBody::Step { n, op, request, outcome, input } => {
+            let mut step = json!({
+                "n": n,
+                "op": op,
+                "request": request.to_string(),
+                "outcome": outcome.as_ref().map(resolution),
+            });
+            if let Some(input) = input {
+                step["input"] = json!(input.to_string());
+            }
+            step
+        }
         EntryBody::Outcome { n, result, attempts, worker, evidence } => json!({
             "n": n,
             "result": resolution(result),

@@ -42,6 +42,10 @@ pub(crate) struct Which {
     #[param(default = false)]
     #[serde(default)]
     cascade: bool,
+    /// Also what programs that are proved were given in private; otherwise it is left out
+    #[param(default = false)]
+    #[serde(default)]
+    disclose_inputs: bool,
 }
 
 /// Get a bundle: an actor's history, as one file that anybody can verify offline
@@ -51,11 +55,11 @@ pub(crate) struct Which {
 pub(crate) async fn bundle(
     State(app): State<App>,
     Actor(actor): Actor,
-    Query(Which { turn, closure, redact, cascade }): Query<Which>,
+    Query(Which { turn, closure, redact, cascade, disclose_inputs }): Query<Which>,
 ) -> Result<Response, Problem> {
     let redact = redact.split(',').filter(|one| !one.is_empty()).map(str::parse).collect::<Result<_, _>>();
     let redact = redact.map_err(BundleRequestError::from)?;
-    let options = BundleOptions { turn: turn.map(TurnNumber), closure, redact, cascade };
+    let options = BundleOptions { turn: turn.map(TurnNumber), closure, redact, cascade, disclose_inputs };
     let bundle = app.handle.bundle(&actor, &options).await?;
     let pieces: Vec<Bytes> = bundle.into_pieces().collect();
     // A file that was cut short on its way is noticed.

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use axum::extract::State;
 use loom_client as wire;
 use loom_machine::{
-    ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, Retry, TurnLimits,
+    ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, ProgramSpec,
+    Retry, TurnLimits,
     replay::{Difference, Replayed},
 };
 use loom_runtime::{CheckOptions, CheckReport, Checked};
@@ -66,7 +67,7 @@ pub(crate) async fn list(
     Ok(axum::Json(deployments))
 }
 
-/// What runs another module than before, or is new.
+/// What runs another module than before, is another program, or is new.
 fn changed(before: &Deployment, now: &Deployment) -> Vec<String> {
     let actors = now
         .actors
@@ -76,8 +77,10 @@ fn changed(before: &Deployment, now: &Deployment) -> Vec<String> {
         .activities
         .iter()
         .filter(|(name, spec)| before.activities.get(*name).is_none_or(|before| before.module != spec.module));
+    let programs = now.programs.iter().filter(|(name, spec)| before.programs.get(*name) != Some(spec));
     let actors = actors.map(|(name, _)| format!("actors.{name}"));
-    actors.chain(activities.map(|(name, _)| format!("activities.{name}"))).collect()
+    let activities = activities.map(|(name, _)| format!("activities.{name}"));
+    actors.chain(activities).chain(programs.map(|(name, _)| format!("programs.{name}"))).collect()
 }
 
 /// Check and activate a deployment
@@ -217,7 +220,19 @@ pub fn manifest(sent: &wire::Manifest) -> Result<Deployment, InvalidDeployment> 
         activities.insert(name.clone(), activity_spec(&format!("activities.{name}"), activity)?);
     }
     let schedules = sent.schedules.iter().map(|(name, sent)| (name.clone(), schedules::from_wire(sent)));
-    Deployment::new(&sent.name, actors, activities)?.with_schedules(schedules.collect())
+    let mut programs = BTreeMap::new();
+    for (name, program) in &sent.programs {
+        programs.insert(name.clone(), program_spec(&format!("programs.{name}"), program)?);
+    }
+    Deployment::new(&sent.name, actors, activities)?.with_schedules(schedules.collect())?.with_programs(programs)
+}
+
+fn program_spec(at: &str, sent: &wire::ManifestProgram) -> Result<ProgramSpec, InvalidDeployment> {
+    let image_id = sent.image_id.parse().map_err(|error| InvalidDeployment::Invalid {
+        at: format!("{at}.image_id"),
+        problem: format!("'{}' is {error}", sent.image_id),
+    })?;
+    Ok(ProgramSpec { image_id, binary: module(&format!("{at}.binary"), &sent.binary)? })
 }
 
 fn activity_spec(at: &str, sent: &wire::ManifestActivity) -> Result<ActivitySpec, InvalidDeployment> {

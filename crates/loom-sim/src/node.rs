@@ -117,6 +117,7 @@ impl Lives {
             outside: Outside::none(),
             log_key: Some(log_key()),
             witnesses: Vec::new(),
+            prove: None,
         }
     }
 

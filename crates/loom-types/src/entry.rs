@@ -65,6 +65,9 @@ pub enum EntryBody {
         request: Cid,
         /// The immediate outcome; absent where it follows later as an `outcome` entry.
         outcome: Option<Resolution>,
+        /// Payload with what the guest handed over in private, apart from the request so that it can be left out alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<Cid>,
     },
     /// A step that was outstanding got its outcome.
     Outcome {
@@ -128,8 +131,9 @@ impl EntryBody {
             EntryBody::TurnStarted { message, seed, .. } => {
                 named.extend([("message", *message), ("seed", *seed)]);
             }
-            EntryBody::Step { request, outcome, .. } => {
+            EntryBody::Step { request, outcome, input, .. } => {
                 named.push(("request", *request));
+                named.extend(input.map(|input| ("input", input)));
                 named.extend(outcome.as_ref().map(|outcome| (outcome.role(), outcome.cid())));
             }
             EntryBody::Outcome { result, .. } => named.push((result.role(), result.cid())),

@@ -28,8 +28,14 @@ fn bodies() -> Vec<EntryBody> {
             engine: "wasmtime-48.0.8/0123456789abcdef".into(),
             seed: cid(4),
         },
-        EntryBody::Step { n: 0, op: "activity".into(), request: cid(5), outcome: Some(Resolution::Ok(cid(6))) },
-        EntryBody::Step { n: 1, op: "call".into(), request: cid(7), outcome: None },
+        EntryBody::Step {
+            n: 0,
+            op: "activity".into(),
+            request: cid(5),
+            outcome: Some(Resolution::Ok(cid(6))),
+            input: None,
+        },
+        EntryBody::Step { n: 1, op: "call".into(), request: cid(7), outcome: None, input: None },
         EntryBody::Outcome {
             n: 1,
             result: Resolution::Err(cid(8)),

@@ -24,6 +24,8 @@ pub mod media_type {
     pub const MESSAGE: &str = "application/vnd.loom.message+json";
     /// 32 random bytes from which a turn's `random` and `uuid` are derived.
     pub const SEED: &str = "application/vnd.loom.seed";
+    /// What the runtime's own media types begin with. Nobody else names a value so.
+    pub const OWN: &str = "application/vnd.loom.";
     /// A marker: the block is in the blob store.
     pub const SPILLED: &str = "application/vnd.loom.spilled";
     /// A marker: the block was erased.
@@ -91,10 +93,15 @@ struct Block(serde_bytes::ByteArray<SALT_BYTES>, String, serde_bytes::ByteBuf);
 impl Payload {
     /// Salts and seals `value`. Panics over [`PAYLOAD_BYTES_MAX`], which callers check where the value enters.
     pub fn seal(media_type: &str, value: &[u8], salts: &mut dyn SaltSource) -> Self {
-        assert!(value.len() <= PAYLOAD_BYTES_MAX, "the size of a value is checked where it enters");
-        assert!(media_type.len() <= MEDIA_TYPE_BYTES_MAX, "media types are ours");
         let mut salt = [0u8; SALT_BYTES];
         salts.fill(&mut salt);
+        Self::salted(media_type, value, salt)
+    }
+
+    /// Seals `value` under a salt that nobody outside can know, so that an equal value gets the same name again.
+    pub fn salted(media_type: &str, value: &[u8], salt: [u8; SALT_BYTES]) -> Self {
+        assert!(value.len() <= PAYLOAD_BYTES_MAX, "the size of a value is checked where it enters");
+        assert!(media_type.len() <= MEDIA_TYPE_BYTES_MAX, "media types are ours, or checked where they enter");
         let block = Block(salt.into(), media_type.to_owned(), serde_bytes::ByteBuf::from(value));
         let block: Bytes = canonical::encode(&block).into();
         let value = block.slice(block.len() - value.len()..);

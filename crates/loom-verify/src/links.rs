@@ -197,7 +197,7 @@ impl<'a> Links<'a> {
                             links.taken.entry(*message).or_default().push(Taken { entry: named, received: None });
                         }
                     }
-                    EntryBody::Step { n, op, request, outcome } => {
+                    EntryBody::Step { n, op, request, outcome, .. } => {
                         steps.insert(*n, (op, *request));
                         let is_refused = matches!(outcome, Some(Resolution::Err(_)));
                         if is_sending(op) && !is_refused {

@@ -14,6 +14,7 @@ pub(super) async fn bundle(arguments: Bundle) -> Result<(), CliError> {
         closure: arguments.closure,
         redact: arguments.redact,
         cascade: arguments.cascade,
+        disclose_inputs: arguments.disclose_inputs,
     };
     let bytes = target.client.bundle(&arguments.actor, &asked).await;
     target.close().await;

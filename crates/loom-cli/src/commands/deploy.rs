@@ -13,6 +13,7 @@ use crate::{
     arguments::{Deploy, DeployFormer, Deployments},
     manifest::Unresolved,
     output::{self, time},
+    programs,
     target::Target,
 };
 
@@ -84,7 +85,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Uploads the modules; gives the manifest that names them.
+/// Uploads the modules and programs; gives the manifest that names them.
 pub(super) async fn upload(client: &Client, folder: &Path, manifest: Unresolved) -> Result<Manifest, CliError> {
     let mut cids = BTreeMap::new();
     for file in manifest.files() {
@@ -92,7 +93,13 @@ pub(super) async fn upload(client: &Client, folder: &Path, manifest: Unresolved)
         let bytes = std::fs::read(&path).map_err(|error| CliError::file(&path, error))?;
         cids.insert(file, client.put_blob(bytes).await?.cid);
     }
-    Ok(manifest.resolve(&cids))
+    let mut named = BTreeMap::new();
+    for program in manifest.programs() {
+        let (binary, spec) = programs::read(folder, program)?;
+        client.put_blob(binary.to_vec()).await?;
+        named.insert(program.name.to_owned(), spec);
+    }
+    Ok(manifest.resolve(&cids, named))
 }
 
 pub(super) async fn deployments(arguments: Deployments) -> Result<(), CliError> {

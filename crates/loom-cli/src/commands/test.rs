@@ -14,8 +14,9 @@ use super::build::build_modules;
 use crate::{
     CliError,
     arguments::Test,
-    manifest::Unresolved,
+    manifest::{ProgramFile, Unresolved},
     output::{self, grouped},
+    programs,
 };
 
 /// Where scripts are, below the folder with the manifest.
@@ -153,7 +154,10 @@ fn deployment(folder: &Path, manifest: Unresolved) -> Result<(Deployment, BTreeM
         cids.insert(file, cid.to_string());
         modules.insert(cid, bytes);
     }
-    let deployment = loom_server::manifest(&manifest.resolve(&cids));
+    let named =
+        |program: ProgramFile<'_>| programs::read(folder, program).map(|(_, spec)| (program.name.to_owned(), spec));
+    let named = manifest.programs().map(named).collect::<Result<_, _>>()?;
+    let deployment = loom_server::manifest(&manifest.resolve(&cids, named));
     Ok((deployment.map_err(|error| CliError::new("invalid-deployment", error))?, modules))
 }
 

@@ -96,6 +96,7 @@ impl Watch {
         } else {
             manifest.files().iter().for_each(|file| note(self.folder.join(file), &mut seen));
         }
+        manifest.programs().for_each(|program| note(self.folder.join(program.file), &mut seen));
         seen
     }
 

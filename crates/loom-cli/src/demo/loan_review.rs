@@ -113,7 +113,7 @@ async fn deploy(handle: &Handle) -> Result<String, CliError> {
         let cid = handle.put_blob(bytes.into()).await.map_err(|error| failed(&error))?;
         cids.insert(file, cid.to_string());
     }
-    let manifest: Manifest = source.resolve(&cids);
+    let manifest: Manifest = source.resolve(&cids, BTreeMap::new());
     let deployment = loom_server::manifest(&manifest).map_err(|error| failed(&error))?;
     handle.deploy(&Namespace::default(), deployment).await.map_err(|error| failed(&error))?;
     let program = handle.put_blob(PROGRAM.into()).await.map_err(|error| failed(&error))?;

@@ -95,6 +95,8 @@ impl Turn {
                 }
                 Some(_) => started(outcome),
             },
+            // Whether a node has a prover is its own business.
+            Request::Prove(_) if has_failed_as(outcome, &["no-prover"]) => Basis::Host,
             Request::BlobPut { bytes } => Basis::Known(Ok(format!("\"{}\"", Cid::of(Codec::Raw, bytes)))),
             Request::Send { .. } | Request::Spawn { .. } | Request::PromiseCreate { .. } if is_refused(outcome) => {
                 Basis::Host

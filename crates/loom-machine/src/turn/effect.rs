@@ -1,11 +1,13 @@
 //! What a turn asks of the runtime: entries to commit, effects, tasks, and work that comes back later.
 
+use std::sync::Arc;
+
 use loom_types::{ActorAddress, Cid, EntryBody, MessageId, Payload, StepRef};
 
 use super::Outcome;
 #[cfg(doc)]
 use super::Turn;
-use crate::{Failure, Message, Retry};
+use crate::{Failure, ImageId, Message, Retry};
 
 /// What is to be committed: entries in order, the payloads they name, and what takes effect with them.
 #[derive(Debug, Default)]
@@ -106,6 +108,11 @@ pub enum Effect {
         /// The step.
         n: u32,
     },
+    /// The run that step `n` asks for is to be proved; see [`Turn::outstanding`].
+    StartProof {
+        /// The step.
+        n: u32,
+    },
 }
 
 /// What the guest's request leads to.
@@ -191,6 +198,17 @@ pub enum Work {
     Promise {
         /// The promise.
         token: String,
+    },
+    /// A run of a program, proved beside the turn. Its private input: [`Turn::private_input`].
+    Proof {
+        /// The program's name in the deployment.
+        program: String,
+        /// Its own name.
+        image_id: ImageId,
+        /// The public input.
+        public: Arc<[u8]>,
+        /// The private input.
+        input: Cid,
     },
 }
 

@@ -137,7 +137,10 @@ pub(super) fn settled(n: u32, work: &Work) -> Option<Effect> {
         | Work::Receive { due_ms: Some(due_ms), .. }
         | Work::Child { due_ms: Some(due_ms), .. } => Some(Effect::ClearTimer { n, due_ms: *due_ms }),
         Work::Promise { token } => Some(Effect::ClearPromise { token: token.clone() }),
-        Work::Receive { due_ms: None, .. } | Work::Child { due_ms: None, .. } | Work::Activity { .. } => None,
+        Work::Receive { due_ms: None, .. }
+        | Work::Child { due_ms: None, .. }
+        | Work::Activity { .. }
+        | Work::Proof { .. } => None,
     }
 }
 

@@ -4,7 +4,8 @@ use loom_types::{EntryBody, Payload, SaltSource, limits::TURN_ENTRIES_MAX, media
 
 use super::{
     Ambient, Divergence, Effect, Opening, Outcome, Reaction, Requested, Task, Turn, Work,
-    record::{Record, Running},
+    prove::Input,
+    record::{Asked, Record, Running},
 };
 use crate::{
     Failure, Retry,
@@ -34,30 +35,37 @@ impl Turn {
         let sending = self.sending(&request, n).expect("checked when its text was made");
         let media = if sending.is_some() { media_type::MESSAGE } else { media_type::JSON };
         let payload = Payload::seal(media, text.as_bytes(), ambient.salts);
-        let step = match sending {
-            Some(sending) => self.message_step(n, sending, &payload, ambient),
-            None => self.step(n, request, ambient),
+        let mut input = None;
+        let step = match (sending, request) {
+            (Some(sending), _) => self.message_step(n, sending, &payload, ambient),
+            (None, Request::Prove(prove)) => {
+                let sealed = input.insert(self.seal_input(&prove, ambient)).cid();
+                self.prove_step(n, prove, sealed, ambient)
+            }
+            (None, request) => self.step(n, request, ambient),
         };
+        let asked = Asked { op, request: payload, input: input.into() };
         match step {
             Step::Now(outcome) => {
                 let answer = outcome.answer();
-                self.record(op, payload, Some(outcome), None, ambient.now_ms);
+                self.record(asked, Some(outcome), None, ambient.now_ms);
                 Reaction::Answer(answer)
             }
             Step::NowAndLater(outcome, work, effects) => {
                 let answer = outcome.answer();
-                self.record(op, payload, Some(outcome), Some(work), ambient.now_ms);
+                self.record(asked, Some(outcome), Some(work), ambient.now_ms);
                 self.pending.effects.extend(effects);
                 Reaction::Answer(answer)
             }
             Step::Later(work, effects) => {
-                self.record(op.clone(), payload, None, Some(work), ambient.now_ms);
+                let op = asked.op.clone();
+                self.record(asked, None, Some(work), ambient.now_ms);
                 self.pending.effects.extend(effects);
                 self.receive_again(n, ambient.now_ms);
                 self.after_start(&op, n)
             }
             Step::Task(task) => {
-                self.running = Some(Running { op, request: payload, replayed: false });
+                self.running = Some(Running { asked, replayed: false });
                 Reaction::Run(task)
             }
         }
@@ -108,8 +116,8 @@ impl Turn {
                 self.outstanding_step(Work::Receive { message_type, due_ms }, timer.into_iter().collect(), ambient)
             }
             Request::Reply { handle, body } => self.reply_step(handle, body.get(), ambient),
-            Request::Call { .. } | Request::Send { .. } | Request::Spawn { .. } => {
-                unreachable!("messages are steps of their own")
+            Request::Call { .. } | Request::Send { .. } | Request::Spawn { .. } | Request::Prove(_) => {
+                unreachable!("messages and proofs are steps of their own")
             }
             Request::Restart { .. }
             | Request::Context
@@ -169,28 +177,25 @@ impl Turn {
         if let Some(failure) = self.too_many_steps() {
             return Ok(Reaction::Fail(failure));
         }
-        let payload = Payload::json(text, ambient.salts);
+        let asked = Asked { op, request: Payload::json(text, ambient.salts), input: Input::None };
         let outcome = Outcome::seal(Err(&failure), ambient.salts);
-        self.record(op, payload, Some(outcome), None, ambient.now_ms);
+        self.record(asked, Some(outcome), None, ambient.now_ms);
         Ok(Reaction::Answer(failure.to_answer()))
     }
 
-    pub(super) fn record(
-        &mut self,
-        op: String,
-        request: Payload,
-        immediate: Option<Outcome>,
-        work: Option<Work>,
-        now_ms: u64,
-    ) {
+    pub(super) fn record(&mut self, asked: Asked, immediate: Option<Outcome>, work: Option<Work>, now_ms: u64) {
         let n = self.cursor as u32;
         let outcome = immediate.as_ref().map(Outcome::resolution);
-        self.pending.entry(now_ms, EntryBody::Step { n, op: op.clone(), request: request.cid(), outcome });
-        self.pending.payloads.push(request.clone());
+        let input = asked.input.payload();
+        let (op, request) = (asked.op.clone(), asked.request.cid());
+        let step = EntryBody::Step { n, op, request, outcome, input: input.map(Payload::cid) };
+        self.pending.entry(now_ms, step);
+        self.pending.payloads.push(asked.request.clone());
+        self.pending.payloads.extend(input.cloned());
         self.pending.payloads.extend(immediate.as_ref().map(|outcome| outcome.payload().clone()));
         self.entries += 1;
         let entry = self.entries;
-        self.keep(Record::new(op, request, immediate, work, entry));
+        self.keep(Record::new(asked, immediate, work, entry));
         self.cursor += 1;
     }
 }

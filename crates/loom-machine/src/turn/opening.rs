@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loom_types::{ActorAddress, Cid, Payload, SaltSource, TurnNumber};
 
-use crate::{Deployment, Message};
+use crate::{Deployment, InputSalts, Message};
 
 /// What a turn takes from the world, handed in with each call.
 pub struct Ambient<'a> {
@@ -14,6 +14,8 @@ pub struct Ambient<'a> {
     pub salts: &'a mut dyn SaltSource,
     /// Which actor types exist.
     pub directory: &'a dyn Directory,
+    /// Salts for private inputs; none where nothing can be proved.
+    pub inputs: Option<&'a dyn InputSalts>,
 }
 
 /// Which actor types a message can be sent to.

@@ -2,14 +2,23 @@
 
 use loom_types::Payload;
 
-use super::{Outcome, Work};
+use super::{Outcome, Work, prove::Input};
 use crate::Message;
+
+/// What the guest asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) op: String,
+    pub(super) request: Payload,
+    pub(super) input: Input,
+}
 
 /// A step of the turn.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) op: String,
     pub(super) request: Payload,
+    pub(super) input: Input,
     pub(super) immediate: Option<Outcome>,
     pub(super) work: Option<Work>,
     /// Place among the turn's outcomes, and the outcome.
@@ -23,14 +32,9 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(
-        op: String,
-        request: Payload,
-        immediate: Option<Outcome>,
-        work: Option<Work>,
-        entry: u32,
-    ) -> Self {
-        Self { op, request, immediate, work, completion: None, received: None, entry, is_discarded: false }
+    pub(super) fn new(asked: Asked, immediate: Option<Outcome>, work: Option<Work>, entry: u32) -> Self {
+        let Asked { op, request, input } = asked;
+        Self { op, request, input, immediate, work, completion: None, received: None, entry, is_discarded: false }
     }
 
     pub(super) fn is_outstanding(&self) -> bool {
@@ -64,8 +68,7 @@ pub(super) enum Waiting {
 /// A step whose task is being done; it becomes a record when it is finished.
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) op: String,
-    pub(super) request: Payload,
+    pub(super) asked: Asked,
     /// The record exists already: a `blob.get` read again on replay.
     pub(super) replayed: bool,
 }

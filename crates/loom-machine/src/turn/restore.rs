@@ -9,7 +9,8 @@ use loom_types::{
 use super::{
     Control, Opening, Outcome, Turn, Work,
     live::merged,
-    record::{Answered, Record},
+    prove::{self, Input},
+    record::{Answered, Asked, Record},
 };
 use crate::{
     Deployment, Message, Retry,
@@ -89,7 +90,7 @@ impl Turn {
         };
         self.entries += 1;
         match &entry.body {
-            EntryBody::Step { n, op, request, outcome: immediate } => {
+            EntryBody::Step { n, op, request, outcome: immediate, input } => {
                 if *n as usize != self.records.len() {
                     return Err(format!("step {n} follows step {}", self.records.len()));
                 }
@@ -99,11 +100,20 @@ impl Turn {
                 }
                 let request = find(request)?;
                 let immediate = immediate.as_ref().map(outcome).transpose()?;
-                let work = self.work(op, &request, immediate.as_ref(), entry.at_ms)?;
+                let work = match (op.as_str(), &immediate) {
+                    ("prove.start", None) => Some(prove::work(&request, *input)?),
+                    _ => self.work(op, &request, immediate.as_ref(), entry.at_ms)?,
+                };
                 if op == "reply" && matches!(immediate, Some(Outcome::Ok(_))) {
                     self.restore_answer(*n, &request)?;
                 }
-                self.keep(Record::new(op.clone(), request, immediate, work, self.entries));
+                // Whoever needs it, and does not replay a bundle from which it was left out, looks for it.
+                let input = match input {
+                    None => Input::None,
+                    Some(input) => payload(input).map_or(Input::LeftOut, Input::Known),
+                };
+                let asked = Asked { op: op.clone(), request, input };
+                self.keep(Record::new(asked, immediate, work, self.entries));
                 Ok(())
             }
             EntryBody::Outcome { n, result, .. } => {

@@ -1,5 +1,6 @@
 mod controls;
 mod messages;
+mod proofs;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +10,7 @@ use loom_types::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ActivitySpec, Deployment, GuestLimits, MessageKind};
+use crate::{ActivitySpec, Deployment, GuestLimits, ImageId, InputSalts, MessageKind, ProgramSpec};
 
 struct Counting(u8);
 
@@ -28,13 +29,25 @@ impl Directory for Knows {
     }
 }
 
+/// What a node with a prover makes of an input.
+struct OfTheValue;
+
+impl InputSalts for OfTheValue {
+    fn salt(&self, image_id: ImageId, media_type: &str, value: &[u8]) -> [u8; 16] {
+        let sum: u8 = value.iter().copied().fold(0, u8::wrapping_add);
+        [image_id.0[0] ^ media_type.len() as u8 ^ sum; 16]
+    }
+}
+
 fn deployment() -> Arc<Deployment> {
     let spec = |capabilities: &[&str]| ActivitySpec {
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
         ..ActivitySpec::pure(Cid::of(Codec::Raw, b"activity"), GuestLimits::default())
     };
     let activities = [("pure".to_owned(), spec(&[])), ("effect".to_owned(), spec(&["http"]))].into();
-    Arc::new(Deployment::new("tests", Default::default(), activities).unwrap())
+    let program = ProgramSpec { image_id: ImageId([7; 32]), binary: Cid::of(Codec::Raw, b"program") };
+    let deployment = Deployment::new("tests", Default::default(), activities).unwrap();
+    Arc::new(deployment.with_programs([("dti".to_owned(), program)].into()).unwrap())
 }
 
 /// A turn with a clock that ticks and a journal that keeps what is committed.
@@ -44,6 +57,7 @@ struct Bench {
     now_ms: u64,
     journal: Vec<(u64, EntryBody)>,
     payloads: HashMap<Cid, Payload>,
+    can_prove: bool,
 }
 
 impl Bench {
@@ -73,7 +87,8 @@ impl Bench {
         };
         let state = state.map(|state| Payload::json(state, &mut salts));
         let turn = Turn::begin(opening, state, false, 1000);
-        let mut bench = Self { turn, salts, now_ms: 1000, journal: Vec::new(), payloads: HashMap::new() };
+        let (journal, payloads) = (Vec::new(), HashMap::new());
+        let mut bench = Self { turn, salts, now_ms: 1000, journal, payloads, can_prove: true };
         bench.commit();
         bench
     }
@@ -87,7 +102,8 @@ impl Bench {
 
     fn try_ask(&mut self, request: &str) -> Result<Reaction, Box<Divergence>> {
         self.now_ms += 1;
-        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        let inputs: Option<&dyn InputSalts> = if self.can_prove { Some(&OfTheValue) } else { None };
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows, inputs };
         self.turn.request(request, &mut ambient)
     }
 
@@ -104,7 +120,8 @@ impl Bench {
                     Task::BlobGet { cid, .. } => format!("\"blob {cid}\""),
                     Task::BlobPut { bytes } => format!("\"{}\"", Cid::of(Codec::Raw, &bytes)),
                 };
-                let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+                let mut ambient =
+                    Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows, inputs: None };
                 self.turn.finish(Ok(&result), &mut ambient)
             }
         }
@@ -127,27 +144,27 @@ impl Bench {
     }
 
     fn end(&mut self, result: Result<&str, Failure>) -> Result<Ended, Box<Divergence>> {
-        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows, inputs: None };
         self.turn.end(result.map(str::to_owned), 5, &mut ambient)
     }
 
     fn restart(&mut self, body: &str) -> Result<Result<Restarted, Failure>, Box<Divergence>> {
-        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows, inputs: None };
         self.turn.restart(body, 5, &mut ambient)
     }
 
     fn expire(&mut self, n: u32) -> Completion {
-        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows, inputs: None };
         self.turn.expire(n, &mut ambient)
     }
 
     fn cancel(&mut self, reason: &str) -> Completion {
-        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows, inputs: None };
         self.turn.cancel(reason, "admin", &mut ambient)
     }
 
     fn reset(&mut self, to: u64) -> Result<(), ResetError> {
-        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows };
+        let mut ambient = Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows, inputs: None };
         self.turn.reset(SequenceNumber(to), SequenceNumber(1), None, "admin", &mut ambient)
     }
 
@@ -172,7 +189,8 @@ impl Bench {
             .collect();
         let find = |cid: &Cid| self.payloads.get(cid).cloned();
         let turn = Turn::restore(&decoded, &find, deployment(), None)?;
-        Ok(Self { turn, salts: Counting(100), now_ms: self.now_ms + 5000, journal, payloads: self.payloads.clone() })
+        let (now_ms, payloads, can_prove) = (self.now_ms + 5000, self.payloads.clone(), self.can_prove);
+        Ok(Self { turn, salts: Counting(100), now_ms, journal, payloads, can_prove })
     }
 }
 

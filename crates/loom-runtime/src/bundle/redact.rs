@@ -93,12 +93,27 @@ impl FromStr for Redaction {
     }
 }
 
+/// What programs that are proved were given in private. A refused step may hold it in its request, which is then the
+/// guest's text.
+pub(super) fn private_inputs(bundle: &Bundle) -> BTreeSet<Cid> {
+    let input = |entry: &Entry| match &entry.body {
+        EntryBody::Step { op, request, outcome, input, .. } if op == "prove.start" => {
+            input.or_else(|| outcome.is_some().then_some(*request))
+        }
+        _ => None,
+    };
+    let inputs = bundle.entries().iter().flatten().filter_map(input);
+    inputs.filter(|cid| bundle.payloads().contains_key(cid)).collect()
+}
+
 /// Leaves payloads out of a bundle. With `cascade` also everything that would give them away; without, that is an error
-/// which names it.
-pub fn redact(bundle: Bundle, redactions: &[Redaction], cascade: bool) -> Result<Bundle, RedactionError> {
-    if redactions.is_empty() {
-        return Ok(bundle);
-    }
+/// which names it. `aside` is left out as well, and nobody looks for what gives that away.
+pub fn redact(
+    bundle: Bundle,
+    redactions: &[Redaction],
+    cascade: bool,
+    aside: &BTreeSet<Cid>,
+) -> Result<Bundle, RedactionError> {
     let places = Places::of(&bundle);
     let mut hidden = BTreeSet::new();
     for redaction in redactions {
@@ -111,13 +126,19 @@ pub fn redact(bundle: Bundle, redactions: &[Redaction], cascade: bool) -> Result
     let mut without: BTreeSet<Cid> = BTreeSet::new();
     loop {
         let mut giving: BTreeMap<Cid, String> = BTreeMap::new();
-        for (hidden, from) in Known::without(&bundle, &hidden).given_away() {
+        let gone: BTreeSet<Cid> = hidden.union(aside).copied().collect();
+        let given_away = Known::without(&bundle, &gone).given_away().filter(|(given, _)| hidden.contains(given));
+        for (hidden, from) in given_away {
             let reason = format!("{} comes out again when what is left is run", places.name(hidden));
             giving.insert(from, format!("{}: {reason}", places.name(from)));
         }
-        for (shown, hidden) in Traces::of(&bundle, &hidden).shown_by(&bundle, &hidden, &without) {
+        for (shown, hidden) in Traces::of(&bundle, &hidden).shown_by(&bundle, &gone, &without) {
             let reason = format!("something of {} stands there", places.name(hidden));
             giving.entry(shown).or_insert_with(|| format!("{}: {reason}", places.name(shown)));
+        }
+        for (receipt, hidden) in receipts_of(&bundle, &hidden).filter(|(receipt, _)| !without.contains(receipt)) {
+            let reason = format!("it has the public output that {} says", places.name(hidden));
+            giving.insert(receipt, format!("{}: {reason}", places.name(receipt)));
         }
         if giving.is_empty() {
             break;
@@ -131,10 +152,21 @@ pub fn redact(bundle: Bundle, redactions: &[Redaction], cascade: bool) -> Result
         without.extend(material);
     }
     let mut parts = bundle.parts();
-    parts.retain(|cid, _| !hidden.contains(cid) && !without.contains(cid));
+    parts.retain(|cid, _| !hidden.contains(cid) && !aside.contains(cid) && !without.contains(cid));
     let mut manifest: Manifest = bundle.manifest().clone();
     manifest.material.retain(|cid| !without.contains(cid));
     Ok(Bundle::assemble(manifest, parts)?)
+}
+
+/// Receipts in the bundle that back a hidden outcome, each with that.
+fn receipts_of<'a>(bundle: &'a Bundle, hidden: &'a BTreeSet<Cid>) -> impl Iterator<Item = (Cid, Cid)> + 'a {
+    let backed = bundle.entries().iter().flatten().filter_map(|entry| match &entry.body {
+        EntryBody::Outcome { result, evidence, .. } if hidden.contains(&result.cid()) => {
+            Some(evidence.iter().map(|receipt| (*receipt, result.cid())))
+        }
+        _ => None,
+    });
+    backed.flatten().filter(|(receipt, _)| bundle.material().contains_key(receipt))
 }
 
 /// Where payloads are named.

@@ -30,7 +30,8 @@ pub(crate) struct InFlight {
     /// The turn whose message is durable with this commit; by then another may run.
     accept: Option<TurnNumber>,
     wake: Vec<(ActorAddress, Lane)>,
-    activities: Vec<StepRef>,
+    /// Steps whose work begins when this is durable.
+    begins: Vec<StepRef>,
     jobs: Vec<Job>,
     alarm_ms: Option<u64>,
     dead_letters: Vec<NewDeadLetter>,
@@ -400,9 +401,10 @@ impl Live {
                 if self.is_pure_activity(n) {
                     self.start_activity(io, n, 1);
                 } else {
-                    in_flight.activities.push(step(n));
+                    in_flight.begins.push(step(n));
                 }
             }
+            Effect::StartProof { n } => in_flight.begins.push(step(n)),
         }
     }
 
@@ -462,10 +464,11 @@ impl Live {
         if let Some(due_ms) = in_flight.alarm_ms {
             io.context.alarm.set(due_ms);
         }
-        for step in in_flight.activities {
+        for step in in_flight.begins {
             // The turn that asked for it may be over; then nobody wants it any more, least of all another turn.
             if self.running.as_ref().is_some_and(|running| running.number() == step.turn) {
                 self.start_activity(io, step.n, 1);
+                self.start_proof(io, step.n, 0);
             }
         }
         for job in in_flight.jobs {

@@ -43,9 +43,7 @@ impl Live {
         }
         self.is_paused = is_paused;
         let control = if is_paused { Control::Pause } else { Control::Resume };
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         match self.running.as_mut() {
             Some(running) => {
                 if is_paused {
@@ -104,9 +102,7 @@ impl Live {
 
     fn end_turn(&mut self, io: &mut Io, control: &Control, by: &str, failure: Failure) {
         let running = self.running.as_mut().expect("the caller looked");
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         running.turn.note(control, by, &mut ambient);
         let ended = running.turn.fail(failure, 0, &mut ambient);
         self.commit_end(io, ended);
@@ -126,9 +122,7 @@ impl Live {
         let Some(running) = self.running.as_mut() else {
             return responder.fail(ControlError::NoOpenTurn(self.address.clone()));
         };
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         if let Err(error) = control(&mut running.turn, running.started_seq, &mut ambient) {
             return responder.fail(ControlError::Reset(error));
         }
@@ -136,6 +130,7 @@ impl Live {
         // Activities of forgotten steps go on, and their results are ignored.
         let turn = &running.turn;
         running.jobs.retain(|n, _| turn.outstanding_work(*n).is_some());
+        running.let_go_of_proofs();
         running.phase = Phase::Ready;
         self.flush_now(io);
         self.when_controlled(responder);
@@ -147,9 +142,7 @@ impl Live {
         if self.running.is_some() {
             return responder.fail(ControlError::Busy(self.address.clone()));
         }
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut *io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         let pending = entry(&Control::Purge { before: self.chain.next_seq.0 }, by, None, &mut ambient);
         let state = self.state_write(None);
         self.commit_control(io, pending, state, responder);
@@ -168,9 +161,8 @@ impl Live {
         if self.chain.head.is_some() || self.running.is_some() || !self.commits.is_empty() {
             return responder.fail(ControlError::Exists(self.address.clone()));
         }
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
+        let now_ms = ambient.now_ms;
         let cid = state.as_ref().map(loom_types::Payload::cid);
         let mut pending = entry(origin, by, cid, &mut ambient);
         pending.entries.insert(0, (now_ms, EntryBody::Opened {}));

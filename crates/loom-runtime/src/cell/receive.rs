@@ -1,6 +1,6 @@
 //! Messages that the running turn takes in, and cancellations of messages.
 
-use loom_machine::{Ambient, Control, Failure};
+use loom_machine::{Control, Failure};
 use loom_storage::{Arrival, Parcel, Position};
 use loom_types::MessageId;
 
@@ -66,10 +66,9 @@ impl Live {
             Some(Stopping { reason, by, responder: None })
         });
         let Some(Stopping { reason, by, responder }) = stopping else { return };
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         let completion = running.turn.cancel(&reason, &by, &mut ambient);
+        running.let_go_of_proofs();
         self.completed(io, completion);
         if let Some(responder) = responder {
             self.when_controlled(responder);
@@ -89,9 +88,7 @@ impl Live {
         let running = self.running.as_mut().expect("just begun");
         let by = running.message_id().sender().map_or_else(String::new, |(sender, _)| sender.to_string());
         let reason = "the turn that asked for this was over before it began".to_owned();
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         running.turn.note(&Control::Cancel { reason: reason.clone() }, &by, &mut ambient);
         let ended = running.turn.fail(Failure::new("cancelled", reason), 0, &mut ambient);
         self.commit_end(io, ended);

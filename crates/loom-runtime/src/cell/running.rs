@@ -8,6 +8,7 @@ use loom_types::{ActorAddress, MessageId, SequenceNumber, TurnNumber};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Span;
 
+use super::proof::Awaited;
 use crate::{
     gate::Place,
     shard::{ControlResponder, Responders},
@@ -38,7 +39,9 @@ pub(crate) struct Running {
     pub(crate) holds: Vec<Hold>,
     /// Activities under way: the attempt, by step. An attempt of a cell before this one may still end.
     pub(crate) jobs: HashMap<u32, u32>,
-    /// Ends them when the turn does, or when this process gives it up.
+    /// Proofs under way, by step.
+    pub(crate) proofs: HashMap<u32, Awaited>,
+    /// Ends activities when the turn does, or when this process gives it up.
     pub(super) over: DropGuard,
     pub(crate) started_at: Duration,
     /// Open until the turn's end is durable.
@@ -113,6 +116,7 @@ impl Running {
             books: Vec::new(),
             holds: Vec::new(),
             jobs: HashMap::new(),
+            proofs: HashMap::new(),
             over: CancellationToken::new().drop_guard(),
             started_at,
             span: Span::none(),
@@ -180,6 +184,7 @@ impl Running {
         self.phase == Phase::Waiting
             && self.guest.is_none()
             && self.jobs.is_empty()
+            && self.proofs.is_empty()
             && self.turn.pending().is_empty()
             && self.taken.is_empty()
             && self.books.is_empty()
@@ -188,7 +193,13 @@ impl Running {
 
     /// Whether the turn has work that only this process knows of.
     pub(crate) fn needs_worker(&self) -> bool {
-        self.phase != Phase::Waiting
-            || self.turn.outstanding().any(|outstanding| matches!(outstanding.work, Work::Activity { .. }))
+        let is_ours = |work: &Work| matches!(work, Work::Activity { .. } | Work::Proof { .. });
+        self.phase != Phase::Waiting || self.turn.outstanding().any(|outstanding| is_ours(&outstanding.work))
+    }
+
+    /// Lets go of proofs whose steps have their outcome, or were left behind.
+    pub(super) fn let_go_of_proofs(&mut self) {
+        let turn = &self.turn;
+        self.proofs.retain(|n, _| turn.outstanding_work(*n).is_some());
     }
 }

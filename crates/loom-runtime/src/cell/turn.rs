@@ -1,8 +1,6 @@
 //! The turn that runs: driving its guest, taking outcomes, ending it.
 
-use loom_machine::{
-    Ambient, Completion, Failure, HostFault, Message, Opening, Outcome, Progress, Reaction, Task, Turn, Work,
-};
+use loom_machine::{Completion, Failure, HostFault, Message, Opening, Outcome, Progress, Reaction, Task, Turn, Work};
 use loom_storage::{DueTimer, Position, TimerRecord, TimerWrite};
 use loom_types::{Cid, Codec, Payload, SaltSource as _, SequenceNumber, StepRef, media_type};
 use tracing::Span;
@@ -188,9 +186,7 @@ impl Live {
     /// Lets the turn answer a request. None if the guest does not go on at once.
     fn request(&mut self, io: &mut Io, request: &str) -> Option<String> {
         let running = self.running.as_mut().expect("a turn is driven");
-        let context = io.context.clone();
-        let mut ambient =
-            Ambient { now_ms: context.clock.now_ms(), salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         let reaction = running.turn.request(request, &mut ambient);
         self.show_logs();
         let running = self.running.as_mut().expect("a turn is driven");
@@ -329,9 +325,7 @@ impl Live {
 
     fn finish(&mut self, io: &mut Io, result: Result<&str, &Failure>) -> String {
         let running = self.running.as_mut().expect("a turn is driven");
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         let answer = running.turn.finish(result, &mut ambient);
         self.flush_if_large(io);
         answer
@@ -468,9 +462,7 @@ impl Live {
         let running = self.running.as_mut().expect("a turn is driven");
         running.guest = None;
         running.inner = None;
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         let ended = running.turn.end(result, fuel, &mut ambient);
         self.show_logs();
         match ended {
@@ -483,9 +475,7 @@ impl Live {
     fn restart(&mut self, io: &mut Io, body: &str, fuel: u64) {
         let running = self.running.as_mut().expect("a turn is driven");
         running.interrupt();
-        let context = io.context.clone();
-        let now_ms = context.clock.now_ms();
-        let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+        let mut ambient = io.ambient();
         match running.turn.restart(body, fuel, &mut ambient) {
             Err(divergence) => self.diverged(io, &divergence),
             Ok(Err(failure)) => self.end(io, Err(failure), fuel),
@@ -510,15 +500,13 @@ impl Live {
         let running = self.running.as_mut().expect("the caller looked");
         match running.turn.outstanding_work(n) {
             Some(Work::Timer { .. } | Work::Call { .. } | Work::Child { .. } | Work::Receive { .. }) => {
-                let context = io.context.clone();
-                let now_ms = context.clock.now_ms();
-                let mut ambient = Ambient { now_ms, salts: &mut io.salts, directory: &*context.deployments };
+                let mut ambient = io.ambient();
                 let completion = running.turn.expire(n, &mut ambient);
                 self.completed(io, completion);
             }
             Some(Work::Activity { .. }) if running.jobs.contains_key(&n) => {}
             Some(Work::Activity { .. }) => self.start_activity(io, n, timer.attempts + 1),
-            Some(Work::Promise { .. }) | None => {
+            Some(Work::Promise { .. } | Work::Proof { .. }) | None => {
                 self.keep_books(io, Vec::new(), vec![TimerWrite::Clear { step: timer.step }]);
             }
         }
@@ -529,6 +517,14 @@ impl Live {
         let running = self.running.as_mut().expect("the caller looked");
         let now_ms = io.context.clock.now_ms();
         let completion = running.turn.complete(n, outcome, attempts, worker, Vec::new(), now_ms);
+        self.completed(io, completion);
+    }
+
+    /// The same with blobs that back it, at the first attempt.
+    pub(super) fn complete_with(&mut self, io: &mut Io, n: u32, outcome: Outcome, worker: &str, evidence: Vec<Cid>) {
+        let running = self.running.as_mut().expect("the caller looked");
+        let now_ms = io.context.clock.now_ms();
+        let completion = running.turn.complete(n, outcome, 1, worker, evidence, now_ms);
         self.completed(io, completion);
     }
 
@@ -602,8 +598,8 @@ impl Live {
         }
     }
 
-    /// After a restart: activities that were under way are tried again.
-    pub(super) fn restart_activities(&mut self, io: &mut Io, timers: &[TimerRecord]) {
+    /// After a restart: activities that were under way are tried again, and proofs asked for again.
+    pub(super) fn restart_work(&mut self, io: &mut Io, timers: &[TimerRecord]) {
         let Some(running) = self.running.as_ref() else { return };
         let deployment = running.turn.opening().deployment.clone();
         let lost: Vec<_> = running
@@ -624,8 +620,13 @@ impl Live {
                 _ => None,
             })
             .collect();
+        let proofs = running.turn.outstanding().filter(|outstanding| matches!(outstanding.work, Work::Proof { .. }));
+        let proofs: Vec<_> = proofs.map(|outstanding| outstanding.n).collect();
         for (n, attempt) in lost {
             self.start_activity(io, n, attempt);
+        }
+        for n in proofs {
+            self.start_proof(io, n, 0);
         }
     }
 

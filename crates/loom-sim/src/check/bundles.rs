@@ -1,7 +1,7 @@
 //! Bundles verify: whatever went wrong in the run, what is handed out contradicts nothing, and all of it that a guest
 //! did comes out again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use loom_evidence::Bundle;
@@ -105,7 +105,7 @@ impl Verifier {
         // Any will do; of the first few bundles each leaves out another.
         let Some(entry) = entries.get(place % entries.len().max(1)) else { return };
         let redaction = entry.seq.to_string().parse().expect("a number names all of an entry");
-        let redacted = match redact(bundle.clone(), &[redaction], true) {
+        let redacted = match redact(bundle.clone(), &[redaction], true, &BTreeSet::new()) {
             Ok(redacted) => redacted,
             Err(error) => {
                 return findings.expect(false, LESS, || format!("{} without {}: {error}", name(one), entry.seq));

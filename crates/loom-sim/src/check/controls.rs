@@ -142,7 +142,7 @@ fn given_up(
     let entries = history.entries_of(turn);
     let mut given_up = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
-        let EntryBody::Step { n, op, request, outcome: Some(Resolution::Ok(_)) } = &entry.body else { continue };
+        let EntryBody::Step { n, op, request, outcome: Some(Resolution::Ok(_)), .. } = &entry.body else { continue };
         let is_done = |entry: &Entry| matches!(&entry.body, EntryBody::Outcome { n: step, .. } if step == n);
         if op != "spawn" || entries.iter().any(is_done) || is_discarded(history, entries, place, entries.len()) {
             continue;

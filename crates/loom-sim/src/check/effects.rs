@@ -125,7 +125,7 @@ fn steps<'a>(
     for (actor, history, turn) in histories.turns() {
         let entries = history.entries_of(turn);
         for entry in entries {
-            let EntryBody::Step { n, op, request, outcome } = &entry.body else { continue };
+            let EntryBody::Step { n, op, request, outcome, .. } = &entry.body else { continue };
             let json = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
             let immediate = outcome.map_or(Value::Null, |outcome| json(history.text(&outcome.cid())));
             let Some(name) = name(op, &json(history.text(request)), &immediate) else { continue };

@@ -129,7 +129,7 @@ impl Replay<'_> {
         let mut salts = Random::new(0);
         let mut answer = None;
         loop {
-            let mut ambient = Ambient { now_ms, salts: &mut salts, directory: &Types };
+            let mut ambient = Ambient { now_ms, salts: &mut salts, directory: &Types, inputs: None };
             let result = match guest.resume(answer.take().as_deref()).map_err(|fault| fault.to_string())? {
                 Progress::Yielded => continue,
                 Progress::Returned(output) => Ok(output),

@@ -154,7 +154,7 @@ fn a_file_of_one_question_takes_no_longer_than_another() {
         };
         let result = Resolution::Ok(answer.cid());
         let (worker, evidence) = (String::new(), Vec::new());
-        let asked = EntryBody::Step { n: 0, op: "call".into(), request: message.cid(), outcome: None };
+        let asked = EntryBody::Step { n: 0, op: "call".into(), request: message.cid(), outcome: None, input: None };
         let told = EntryBody::Outcome { n: 0, result, worker, attempts: 1, evidence };
         let ended = EntryBody::TurnEnded { result: TurnResult::Reply(answer.cid()), state: None, fuel: 1 };
         bodies.extend([started, asked, told, ended].map(|body| (turn, body)));

@@ -25,7 +25,7 @@ fn a_turn_can_be_failed_even_where_its_replay_diverged() {
     bench.commit();
     let mut again = bench.restored(bench.journal.len());
     assert!(again.try_ask(r#"{"op":"uuid"}"#).is_err());
-    let mut ambient = Ambient { now_ms: 9, salts: &mut again.salts, directory: &Knows };
+    let mut ambient = Ambient { now_ms: 9, salts: &mut again.salts, directory: &Knows, inputs: None };
     again.turn.note(&Control::FailTurn { reason: "broken".into() }, "admin", &mut ambient);
     let ended = again.turn.fail(Failure::new("turn-failed", "broken"), 0, &mut ambient);
     assert!(matches!(ended.outcome, Outcome::Err(_)));
@@ -142,7 +142,7 @@ fn a_journal_cannot_have_more_steps_than_a_turn_may_ask_for() {
     let Some((at, EntryBody::Step { op, request, outcome, .. })) = bench.journal.last().cloned() else {
         panic!("a step was asked for")
     };
-    let step = |n| (at, EntryBody::Step { n, op: op.clone(), request, outcome });
+    let step = |n| (at, EntryBody::Step { n, op: op.clone(), request, outcome, input: None });
     let most = loom_types::limits::TURN_ENTRIES_MAX;
     bench.journal.extend((1..most).map(step));
     bench.restored(bench.journal.len());

@@ -60,10 +60,11 @@ impl<'a> Known<'a> {
                     let deployment = deployments.get(deployment);
                     turn = Some(Thought { runs, message: *message, seed: *seed, deployment, steps: HashMap::new() });
                 }
-                EntryBody::Step { n, op, request, outcome } => {
+                EntryBody::Step { n, op, request, outcome, input } => {
                     let Some(turn) = &mut turn else { continue };
                     if turn.runs {
                         self.comes_from(*request, turn.message);
+                        input.iter().for_each(|input| self.comes_from(*input, turn.message));
                     }
                     turn.steps.insert(*n, (op, *request));
                     if let Some(outcome) = outcome {
