@@ -13,7 +13,7 @@ pub const BLOCK_BYTES: usize = 48;
 /// Words of the payload block.
 pub const CASE_WORDS: usize = BLOCK_BYTES / 4;
 /// Bytes of the public output.
-pub const OUTPUT_BYTES: usize = 40;
+pub const OUTPUT_BYTES: usize = 37;
 
 /// The ratio that means "this or more".
 const BPS_MAX: u32 = 65_535;
@@ -43,8 +43,8 @@ pub fn pad_case(case: &mut [u32; BLOCK_WORDS]) {
     case[15] = (BLOCK_BYTES as u32 * 8).to_be();
 }
 
-/// What a case says in public, after its digest: ratio and limit in one word, the verdict in the other. Traps if the
-/// block is not one of a case, or its ratio is wrong.
+/// What a case says in public, after its digest: ratio and limit in one word, the verdict in the next one's first byte.
+/// Traps if the block is not one of a case, or its ratio is wrong.
 #[inline(always)]
 pub fn claim(case: &[u32; BLOCK_WORDS]) -> [u32; 2] {
     // `83 50` salt `68` "loom/dti" `54`: a list of three, 16 bytes, 8 characters, 20 bytes.

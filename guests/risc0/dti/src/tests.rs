@@ -28,7 +28,7 @@ fn the_output_is_digest_ratio_limit_and_verdict() {
         let mut expected = Sha256::digest(&block).to_vec();
         expected.extend(dti_bps.to_le_bytes());
         expected.extend(4300u16.to_le_bytes());
-        expected.extend([verdict, 0, 0, 0]);
+        expected.push(verdict);
         assert_eq!(expected.len(), OUTPUT_BYTES);
         assert_eq!(journal(&block), Some(expected));
     }

@@ -64,6 +64,23 @@ pub fn trap() -> ! {
     std::panic::resume_unwind(Box::new(Trap))
 }
 
+/// Memory for one who takes it once: here, once for each run.
+#[derive(Default)]
+pub struct Buffer<const WORDS: usize>(());
+
+impl<const WORDS: usize> Buffer<WORDS> {
+    /// For a static.
+    pub const fn new() -> Self {
+        Self(())
+    }
+
+    /// The memory.
+    pub fn take(&'static self) -> &'static mut [u32; WORDS] {
+        // Tests are short, and threads of theirs run side by side.
+        Box::leak(Box::new([0; WORDS]))
+    }
+}
+
 /// The bytes that words are.
 #[expect(unsafe_code, reason = "the same view that programs have in the machine; the rest of the crate is safe here")]
 pub fn bytes(words: &[u32]) -> &[u8] {

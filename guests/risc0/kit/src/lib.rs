@@ -25,6 +25,7 @@
 
 #[cfg(not(target_os = "zkvm"))]
 pub mod host;
+pub mod payload;
 mod sha;
 #[cfg(target_os = "zkvm")]
 mod zkvm;
@@ -34,8 +35,8 @@ use host as machine;
 #[cfg(target_os = "zkvm")]
 use zkvm as machine;
 
-pub use self::machine::{bytes, bytes_mut, read, trap};
-pub use self::sha::{BLOCK_WORDS, Digest, INITIAL, compress, digest_of, pad, sha256};
+pub use self::machine::{Buffer, bytes, bytes_mut, read, trap};
+pub use self::sha::{BLOCK_WORDS, Digest, INITIAL, compress, digest_into, digest_of, pad, sha256};
 #[cfg(target_os = "zkvm")]
 pub use self::zkvm::halt;
 

@@ -24,8 +24,14 @@ pub fn compress(state: &mut Digest, blocks: &[u32]) {
 #[inline(always)]
 pub fn digest_of(blocks: &[u32]) -> Digest {
     let mut digest = [0; 8];
-    machine::compress_into(&mut digest, &INITIAL, blocks);
+    digest_into(&mut digest, blocks);
     digest
+}
+
+/// The same, put where it is wanted.
+#[inline(always)]
+pub fn digest_into(to: &mut Digest, blocks: &[u32]) {
+    machine::compress_into(to, &INITIAL, blocks);
 }
 
 /// Pads the first `length` bytes of `words` to whole blocks, in place, and returns these. What was behind the bytes is

@@ -1,6 +1,7 @@
 //! The machine itself: system calls of RISC Zero's v1compat kernel, the entry point, the heap.
 
 use core::arch::{asm, global_asm};
+use core::cell::{Cell, UnsafeCell};
 use core::panic::PanicInfo;
 
 use crate::sha::Digest;
@@ -125,6 +126,28 @@ pub fn trap() -> ! {
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     trap()
+}
+
+/// Memory for one who takes it once. It is zeros from the start; an array on the stack is made so word by word.
+pub struct Buffer<const WORDS: usize>(UnsafeCell<[u32; WORDS]>, Cell<bool>);
+
+// SAFETY: there is one thread.
+unsafe impl<const WORDS: usize> Sync for Buffer<WORDS> {}
+
+impl<const WORDS: usize> Buffer<WORDS> {
+    /// For a static.
+    #[expect(clippy::new_without_default, reason = "only ever called in a constant")]
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new([0; WORDS]), Cell::new(false))
+    }
+
+    /// The memory. Traps the second time.
+    #[inline(always)]
+    pub fn take(&'static self) -> &'static mut [u32; WORDS] {
+        crate::check(!self.1.replace(true));
+        // SAFETY: nobody else was given it.
+        unsafe { &mut *self.0.get() }
+    }
 }
 
 /// The bytes that words are.
