@@ -13,6 +13,7 @@ mod log;
 mod manual;
 mod messages;
 mod node;
+mod proofs;
 mod queries;
 mod recorded;
 mod replay;
