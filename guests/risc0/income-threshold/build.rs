@@ -1,7 +1,7 @@
 //! Links with the layout that all programs share. Linkers run in the folder of the workspace.
 
 /// What the program's functions need together; see `guest.ld`.
-const STACK_BYTES: u32 = 8_192;
+const STACK_BYTES: u32 = 512;
 
 fn main() {
     println!("cargo:rerun-if-changed=../guest.ld");

@@ -6,7 +6,7 @@ use super::{CASES_MAX, CHILDREN, MEDIA_TYPE, run};
 /// Cases of which every third is over its limit.
 fn cases(count: usize) -> Vec<Vec<u8>> {
     let case = |number: usize| {
-        let (income, debt) = (1_000_000u64, 430_000 + u64::from(number % 3 == 0));
+        let (income, debt) = (1_000_000u64, 430_000 + u64::from(number.is_multiple_of(3)));
         let dti_bps = (debt * 10_000).div_ceil(income) as u16;
         let value = [&income.to_le_bytes()[..], &debt.to_le_bytes(), &4300u16.to_le_bytes(), &dti_bps.to_le_bytes()];
         let mut salt = [0; 16];

@@ -64,7 +64,7 @@ fn any_other_length_is_refused() {
     }
     assert_eq!(run_on(&input(&block, b"public"), run), None);
     let odd = sealed(&[5, 5]);
-    assert!(odd.len() % 4 != 0 && journal(&odd).is_some());
+    assert!(!odd.len().is_multiple_of(4) && journal(&odd).is_some());
     let mut filled = input(&odd, b"");
     *filled.last_mut().expect("an input") = 1;
     assert_eq!(run_on(&filled, run), None, "what fills the last word is not zero");
