@@ -1,4 +1,4 @@
-//! Builds the WASM guests, and checks that the committed ones are what their sources build to.
+//! Builds the WASM guests and the RISC Zero programs, and checks that the committed ones are what their sources build to.
 //!
 //! `guests/prebuilt/` holds every guest as a module plus `DIGESTS.toml`, so that tests, the demo
 //! and whoever has no WASM compiler can run them. A build must give the same bytes wherever the
@@ -6,6 +6,7 @@
 
 pub(crate) mod assemblyscript;
 mod digests;
+mod risc0;
 pub(crate) mod rust;
 
 use std::collections::BTreeMap;
@@ -46,7 +47,8 @@ pub(crate) fn build(root: &Path) -> Result<()> {
         eprintln!("{name:24} is gone");
         fs::remove_file(wasm_path(&prebuilt, name)).or_else(ignore_missing)?;
     }
-    after.write(&prebuilt)
+    after.write(&prebuilt)?;
+    risc0::build(root)
 }
 
 /// Compares the committed guests with their recorded digests, and rebuilds those whose recorded
@@ -81,7 +83,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         different.join(", "),
         scratch.display(),
     );
-    Ok(())
+    risc0::check(root)
 }
 
 /// Compares the committed modules with their recorded digests; builds nothing.
