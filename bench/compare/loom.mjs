@@ -21,8 +21,9 @@ export class Loom {
     name = "Loom";
     workerPid = null;
 
-    constructor(binary, folder) {
+    constructor(binary, folder, settings = {}) {
         this.binary = binary;
+        this.settings = settings;
         this.data = join(folder, "data");
         this.log = join(folder, "log");
         rmSync(folder, { recursive: true, force: true });
@@ -47,7 +48,8 @@ export class Loom {
     /** Starts the node on the data there is; milliseconds until it is healthy. */
     async restart() {
         const args = ["dev", "--listen", `127.0.0.1:${this.port}`, "--data", this.data];
-        this.server = new Process(this.binary, args, { env: { LOOM_LOG: "warn" }, log: this.log });
+        const env = { LOOM_LOG: "warn", ...this.settings };
+        this.server = new Process(this.binary, args, { env, log: this.log });
         this.pid = this.server.pid;
         const healthy = async () => (await this.#get("/readyz")).status === 200;
         const { ms } = await until(healthy, { what: "Loom" });
