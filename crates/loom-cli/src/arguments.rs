@@ -4,6 +4,7 @@ mod control;
 mod deploy;
 mod guests;
 mod node;
+mod prove;
 mod receipt;
 mod token;
 mod witness;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     deploy::{Deploy, DeployFormer, Deployments},
     guests::{Build, GuestKind, GuestLanguage, New, Test},
     node::NodeArguments,
+    prove::{Prove, Worker, WorkerKind},
     receipt::{Receipt, VerifyReceipt},
     token::Token,
     witness::Witness,
@@ -102,9 +104,13 @@ pub enum Command {
     Verify(loom_verify::VerifyArguments),
     /// Show how the node's log stands, and who cosigns it
     Log(Log),
+    /// Prove that a program ran, without showing its private input (RISC Zero)
+    Prove(Prove),
     /// Check RISC Zero receipts: proofs that a program ran
     #[command(subcommand)]
     Receipt(Receipt),
+    /// Do work for a node in a process of its own
+    Worker(Worker),
     /// The key that signs the node's log
     #[command(subcommand)]
     Key(Key),
@@ -472,6 +478,20 @@ pub enum Bench {
         /// Seconds per measurement
         #[arg(long, default_value_t = 3, value_name = "N")]
         seconds: u64,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Verifying a receipt, one after the other on one processor
+    Receipt {
+        /// The receipt, borsh or CBOR
+        file: PathBuf,
+        /// The program that must have run: 64 hex digits
+        #[arg(long, value_name = "HEX")]
+        image_id: loom_risc0_verify::ImageId,
+        /// How often
+        #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
         /// Print one JSON object
         #[arg(long)]
         json: bool,

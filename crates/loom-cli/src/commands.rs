@@ -16,6 +16,7 @@ mod key;
 mod log;
 mod new;
 mod promise;
+mod prove;
 mod receipt;
 mod schedules;
 mod serve;
@@ -64,7 +65,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Export(arguments) => export::export(arguments).await,
         Command::Bundle(arguments) => bundle::bundle(arguments).await,
         Command::Verify(arguments) => bundle::verify(arguments),
+        Command::Prove(arguments) => prove::prove(arguments).await,
         Command::Receipt(command) => receipt::receipt(command),
+        Command::Worker(arguments) => prove::worker(&arguments),
         Command::Key(command) => key::key(command).await,
         Command::Witness(command) => witness::witness(command).await,
         Command::Bench(command) => bench::bench(command).await,

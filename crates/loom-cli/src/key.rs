@@ -96,16 +96,17 @@ fn generate_file(data: &Path, file: &str, name: Option<&str>) -> Result<SigningK
     let key = SigningKey::from_secret(name.unwrap_or(&random_name), secret);
     let key = key.map_err(|error| CliError::new("key-invalid", error).exit(2))?;
     let path = data.join(file);
-    write(data, &path, &format!("{}\n", key.to_secret_text())).map_err(|error| CliError::file(&path, error))?;
+    write(data, &path, format!("{}\n", key.to_secret_text()).as_bytes())
+        .map_err(|error| CliError::file(&path, error))?;
     Ok(key)
 }
 
 /// A key that was only half written would be a node that cannot start: it gets its name when it is whole.
-fn write(data: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write(data: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::create_dir_all(data)?;
     // Readable for its owner alone from the beginning.
     let mut file = tempfile::NamedTempFile::new_in(data)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
     fs::File::open(data)?.sync_all()

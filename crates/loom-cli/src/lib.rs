@@ -14,6 +14,7 @@ mod node;
 mod output;
 mod outside;
 mod programs;
+mod proving;
 mod settings;
 mod target;
 mod telemetry;

@@ -9,7 +9,7 @@ use loom_wasmtime::WasmtimeSandbox;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{CliError, key, outside, settings::NodeSettings, witnesses};
+use crate::{CliError, key, outside, proving, settings::NodeSettings, witnesses};
 
 /// A running node.
 pub struct Node {
@@ -26,7 +26,8 @@ impl Node {
         // The folder is ours by now, so nobody else makes a key for it.
         let log_key = Some(key::open(&settings.data, &storage).await?);
         let witnesses = witnesses::open(&settings.witnesses)?;
-        let host = Host { outside, log_key, witnesses, ..Host::real(clock) };
+        let prove = proving::open(&settings.data, &settings.prover)?;
+        let host = Host { outside, log_key, witnesses, prove, ..Host::real(clock) };
         let runtime = Runtime::start_on(settings.runtime, storage, Arc::new(sandbox), host).await;
         Ok(Self { runtime: runtime.map_err(|error| CliError::new("start", causes(&error)))? })
     }

@@ -48,6 +48,11 @@ pub(crate) fn print_json(value: &impl Serialize) {
     outln!("{}", serde_json::to_string(value).expect("our own types serialise"));
 }
 
+/// Bytes as hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
 /// 1234567 as 1,234,567.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -23,7 +23,25 @@ pub(crate) fn read(folder: &Path, program: ProgramFile<'_>) -> Result<(Bytes, Ma
     Ok((binary, ManifestProgram { image_id, binary: cid }))
 }
 
-/// A program's name, if it can be told from its bytes.
-fn image_id_of(_binary: &Bytes) -> Option<String> {
-    None
+/// A program's name, if these are the bytes of one.
+fn image_id_of(binary: &Bytes) -> Option<String> {
+    loom_prover::Program::read(binary.clone()).ok().map(|program| program.image_id().to_string())
+}
+
+/// A program that comes with Loom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) kind: loom_programs::Program,
+}
+
+impl Known {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        loom_programs::Program::named(name).map(|kind| Self { kind })
+    }
+
+    /// Its binary.
+    pub(crate) fn program(self) -> loom_prover::Program {
+        let build = loom_programs::registry::named(self.kind.name()).expect("each program has a build");
+        loom_prover::Program::read(Bytes::from_static(build.binary())).expect("a test reads each")
+    }
 }

@@ -8,7 +8,10 @@ mod sources;
 mod value;
 mod witness;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub(crate) use self::witness::WitnessAddress;
 pub(crate) use self::{
@@ -42,6 +45,8 @@ pub struct NodeSettings {
     pub extra_ca: Option<PathBuf>,
     /// How activities reach other systems.
     pub http: loom_http::Settings,
+    /// Proofs.
+    pub prover: ProverSettings,
     /// The HTTP side's settings.
     pub server: loom_server::Settings,
     /// The runtime's settings.
@@ -50,6 +55,44 @@ pub struct NodeSettings {
     pub sandbox: loom_wasmtime::Settings,
     /// The store's settings.
     pub store: loom_store_sqlite::Settings,
+}
+
+/// How a node proves, if it is built with a prover.
+#[derive(Clone, Debug)]
+pub struct ProverSettings {
+    /// Proofs that are made at once; each is a process.
+    pub processes: usize,
+    /// Threads of each; all processors if not given.
+    pub threads: Option<usize>,
+    /// What one may use.
+    pub limits: loom_prover::Limits,
+    /// A server that proves in their place.
+    pub bonsai: BonsaiSettings,
+}
+
+impl Default for ProverSettings {
+    fn default() -> Self {
+        Self { processes: 1, threads: None, limits: loom_prover::Limits::default(), bonsai: BonsaiSettings::default() }
+    }
+}
+
+/// A proving server, which sees the private input.
+#[derive(Clone, Debug)]
+pub struct BonsaiSettings {
+    /// Its address; nothing is proved elsewhere without one.
+    pub url: Option<String>,
+    /// File with its key.
+    pub key: Option<PathBuf>,
+    /// How often it is asked how a proof stands.
+    pub poll_interval: Duration,
+    /// Have it make the short form of receipt.
+    pub groth16: bool,
+}
+
+impl Default for BonsaiSettings {
+    fn default() -> Self {
+        Self { url: None, key: None, poll_interval: Duration::from_secs(5), groth16: false }
+    }
 }
 
 impl NodeSettings {
@@ -68,6 +111,7 @@ impl NodeSettings {
             witnesses: Vec::new(),
             extra_ca: None,
             http: loom_http::Settings::default(),
+            prover: ProverSettings::default(),
             server: loom_server::Settings::default(),
             runtime: loom_runtime::Settings::default(),
             sandbox: loom_wasmtime::Settings::default(),

@@ -13,11 +13,12 @@
 //!
 //! Deliberately absent: proving (`loom-prover`), and conditional receipts, which rest on other receipts.
 //!
-//! Start at [`verify`]. Which versions this reads, and what it pins: [`parameters`].
+//! Start at [`verify`]; [`segment`] is for provers. Which versions this reads, and what it pins: [`parameters`].
 
 mod claim;
 pub mod limits;
 pub mod parameters;
+pub mod segment;
 mod verify;
 mod wire;
 

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// The only hash of seals that is taken.
-const HASH: &str = "poseidon2";
+pub(crate) const HASH: &str = "poseidon2";
 /// Words of a hash are elements of this field, and the library insists on it.
 const FIELD: u32 = 2_013_265_921;
 /// The shortest seal in which the library looks for anything.
-const SEAL_WORDS_MIN: usize = 128;
+pub(crate) const SEAL_WORDS_MIN: usize = 128;
 
 /// What a receipt proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,12 +67,15 @@ pub fn verify(bytes: &[u8], image_id: ImageId) -> Result<Verified, Rejected> {
     let (kind, receipt) = (wire.kind(), wire.receipt()?);
     drop(wire);
     let expected = Digest::from(image_id.0);
-    let done = AssertUnwindSafe(|| receipt.verify_with_context(&context(), expected));
-    match std::panic::catch_unwind(done) {
-        Ok(Ok(())) => Ok(Verified { kind, journal: receipt.journal.bytes }),
-        Ok(Err(error)) => Err(rejected(&receipt, image_id, error)),
-        Err(panic) => Err(Rejected::Panicked(message(panic.as_ref()))),
+    match caught(|| receipt.verify_with_context(&context(), expected))? {
+        Ok(()) => Ok(Verified { kind, journal: receipt.journal.bytes }),
+        Err(error) => Err(rejected(&receipt, image_id, error)),
     }
+}
+
+/// Calls into the library, which must not take anybody down with it.
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Rejected> {
+    std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|panic| Rejected::Panicked(message(panic.as_ref())))
 }
 
 /// A context that owes nothing to the environment.

@@ -29,6 +29,9 @@ pub struct VerifyReceipt {
     /// The program that must have run: 64 hex digits
     #[arg(long, value_name = "HEX")]
     pub image_id: ImageId,
+    /// A case of a batch, one line of what `loom prove batch` writes beside its receipt: check too that the batch has it
+    #[arg(long, value_name = "FILE")]
+    pub case: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,6 +11,7 @@ use std::{
 };
 
 use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits};
+use loom_risc0_verify::{ImageId, verify};
 use loom_runtime::{Handle, SendOptions, Settled};
 use loom_types::{ActorAddress, Cid, Codec, Namespace};
 use serde_json::json;
@@ -28,6 +29,7 @@ const STEP: &[u8] = include_bytes!("../../../../guests/prebuilt/step-rust.wasm")
 pub(super) async fn bench(command: Bench) -> Result<(), CliError> {
     match command {
         Bench::Activity { module, input, seconds, json } => activity(module, input, seconds, json).await,
+        Bench::Receipt { file, image_id, rounds, json } => receipt(&file, image_id, rounds, json),
         Bench::Steps { clients, seconds, data, json } => steps(clients, seconds, data, json).await,
     }
 }
@@ -44,6 +46,33 @@ fn scratch() -> Result<tempfile::TempDir, CliError> {
 fn load_average() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn receipt(file: &Path, image_id: ImageId, rounds: u32, as_json: bool) -> Result<(), CliError> {
+    let bytes = std::fs::read(file).map_err(|error| CliError::file(file, error))?;
+    let kind = verify(&bytes, image_id).map_err(failed)?.kind.name();
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        verify(&bytes, image_id).map_err(failed)?;
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    let (best, median, worst) = (times[0], times[times.len() / 2], times[times.len() - 1]);
+    if as_json {
+        output::print_json(&json!({
+            "kind": kind, "bytes": bytes.len(), "rounds": rounds, "best_ms": best, "median_ms": median,
+            "worst_ms": worst, "load_average": load_average(),
+        }));
+        return Ok(());
+    }
+    output::outln!(
+        "{kind}, {} bytes: median {median:.2} ms, best {best:.2}, worst {worst:.2}; {rounds} rounds, load average {}",
+        grouped(bytes.len() as u64),
+        load_average()
+    );
+    Ok(())
 }
 
 async fn activity(module: Option<PathBuf>, input: String, seconds: u64, json: bool) -> Result<(), CliError> {

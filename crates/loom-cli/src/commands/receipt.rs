@@ -2,13 +2,14 @@
 
 use std::{fs::File, io::Read as _, path::Path};
 
-use loom_risc0_verify::{Encoding, Rejected, Unreadable, describe, limits::RECEIPT_BYTES_MAX, verify};
+use loom_programs::batch::{self, Case};
+use loom_risc0_verify::{Encoding, ImageId, Rejected, Unreadable, describe, limits::RECEIPT_BYTES_MAX, verify};
 use serde_json::json;
 
 use crate::{
     CliError,
     arguments::{Receipt, VerifyReceipt},
-    output,
+    output::{self, hex},
 };
 
 /// Longest output that is shown to people, in bytes. JSON has all of it.
@@ -24,28 +25,62 @@ pub(super) fn receipt(command: Receipt) -> Result<(), CliError> {
 fn verify_receipt(arguments: &VerifyReceipt) -> Result<(), CliError> {
     let image_id = arguments.image_id;
     let result = verify(&read(&arguments.file)?, image_id);
-    let (exit, kind) = match &result {
+    let case = arguments.case.as_deref().map(read_case).transpose()?;
+    let (mut exit, kind) = match &result {
         Ok(verified) => (0, Some(verified.kind.name())),
         Err(Rejected::Unreadable(_)) => (2, None),
         Err(_) => (1, None),
     };
-    let reason = result.as_ref().err().map(ToString::to_string);
+    let mut reason = result.as_ref().err().map(ToString::to_string);
+    if let (Ok(verified), Some(case)) = (&result, &case)
+        && let Err(not_included) = included(image_id, &verified.journal, case)
+    {
+        (exit, reason) = (1, Some(not_included));
+    }
+    let output = result.as_ref().ok().and_then(|verified| said(image_id, &verified.journal));
     if arguments.json {
         output::print_json(&json!({
             "accepted": exit == 0, "kind": kind, "image_id": image_id.to_string(), "reason": reason,
-            "journal": result.as_ref().ok().map(|verified| hex(&verified.journal)),
+            "journal": result.as_ref().ok().map(|verified| hex(&verified.journal)), "says": output,
+            "case": case.filter(|_| exit == 0).map(|case| json!(case.output)),
         }));
     } else {
-        match &result {
-            Ok(verified) => {
+        match (&result, reason) {
+            (Ok(verified), None) => {
                 output::outln!("accepted: program {image_id} ran to its end");
                 output::outln!("  proof   {}", verified.kind.name());
-                output::outln!("  output  {}", shown(&verified.journal));
+                output::outln!(
+                    "  output  {}",
+                    output.map_or_else(|| shown(&verified.journal), |says| says.to_string())
+                );
+                if let Some(case) = case {
+                    output::outln!("  case    {}", json!(case.output));
+                }
             }
-            Err(_) => output::outln!("rejected: {}", reason.unwrap_or_default()),
+            (_, reason) => output::outln!("rejected: {}", reason.unwrap_or_default()),
         }
     }
     if exit == 0 { Ok(()) } else { Err(CliError::silent(exit)) }
+}
+
+/// What the output of a program of Loom's means.
+fn said(image_id: ImageId, journal: &[u8]) -> Option<serde_json::Value> {
+    let build = loom_programs::registry::identified(&image_id.0)?;
+    let output = loom_programs::Program::named(&build.name)?.decode(journal).ok()?;
+    serde_json::to_value(output).ok()
+}
+
+/// Whether the batch that the receipt proves has this case.
+fn included(image_id: ImageId, journal: &[u8], case: &Case) -> Result<(), String> {
+    let build = loom_programs::registry::identified(&image_id.0).filter(|build| build.name == "batch");
+    build.ok_or("the receipt is not of a batch that this version knows, so no case can be looked for in it")?;
+    let set = batch::Output::decode(journal).map_err(|error| error.to_string())?;
+    case.path.verify(&case.output, &set).map_err(|error| format!("the case is not in the batch: {error}"))
+}
+
+fn read_case(path: &Path) -> Result<Case, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    serde_json::from_str(&text).map_err(|error| unreadable(path, &format!("not a case: {error}")))
 }
 
 fn show(file: &Path, as_json: bool) -> Result<(), CliError> {
@@ -91,10 +126,6 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> CliError {
     CliError::new("unreadable", format!("{}: {error}", path.display())).exit(2)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    data_encoding::HEXLOWER.encode(bytes)
 }
 
 /// Text if it is plain text, else hex.

@@ -60,6 +60,11 @@ fn mailbox_depth(n: u64) -> Result<u64, String> {
     within(n, 1, 100_000)
 }
 
+fn segment(po2: Option<u32>) -> Result<Option<u32>, String> {
+    let (first, last) = (*loom_prover::SEGMENT_PO2.start(), *loom_prover::SEGMENT_PO2.end());
+    po2.map(|po2| within(po2, first, last)).transpose()
+}
+
 fn some_time(duration: Duration) -> Result<Duration, String> {
     if duration.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(duration) }
 }
@@ -116,6 +121,27 @@ pub(crate) const KEYS: &[Key] = &[
     key!("runtime.payloads_kept", runtime.payloads_kept, "how long payloads of ended turns are kept; else for ever"),
     key!("runtime.message_ids_kept", runtime.message_ids_kept, "how long idempotency keys of ended turns are known"),
     key!("runtime.blobs_kept", runtime.blobs_kept, "how long blobs to which nothing leads are kept; else until asked"),
+    key!("prover.processes", prover.processes, "proofs made at once, each by a process of its own", positive),
+    key!("prover.threads", prover.threads, "threads of each; as many as processors if not set"),
+    key!("prover.memory_mib", prover.limits.memory_mib, "memory of each, in MiB; it decides how large segments are"),
+    key!("prover.cycles_max", prover.limits.cycles_max, "cycles of a program that is proved", |n| within(
+        n,
+        1,
+        1 << 40
+    )),
+    key!("prover.segments_at_once", prover.limits.segments_at_once, "segments that each proves at once", |n| {
+        within(n, 1, 256)
+    }),
+    key!(
+        "prover.segment_po2",
+        prover.limits.segment_po2,
+        "log2 of the cycles of a segment; chosen if not set",
+        segment
+    ),
+    key!("prover.bonsai_url", prover.bonsai.url, "server that proves instead; private input goes to it"),
+    key!("prover.bonsai_key", prover.bonsai.key, "file with that server's key"),
+    key!("prover.bonsai_poll", prover.bonsai.poll_interval, "how often that server is asked how it stands", some_time),
+    key!("prover.bonsai_groth16", prover.bonsai.groth16, "have that server make a few hundred bytes of each receipt"),
     key!("http.private_hosts", http.private_hosts, "hosts in private networks that activities may reach"),
     key!("http.extra_ca", extra_ca, "certificates of further authorities that activities trust, PEM"),
     key!("http.connections_max", http.connections_max, "connections of activities at once", positive),
@@ -147,6 +173,8 @@ mod tests {
         settings.tls_key = Some("key.pem".into());
         settings.secrets = Some("secrets".into());
         settings.extra_ca = Some("ca.pem".into());
+        settings.prover.bonsai.url = Some("https://api.example.org".into());
+        settings.prover.bonsai.key = Some("bonsai.key".into());
         settings.witnesses = WitnessAddress::examples();
         let some_time = Some(std::time::Duration::from_secs(30));
         settings.runtime.payloads_kept = some_time;

@@ -1,0 +1,365 @@
+//! A proof that is being made: a folder that outlives whoever makes it.
+//!
+//! ```text
+//! FOLDER/JOB/             JOB: 64 hex digits, SHA-256 over program and input
+//!   program.bin           the program binary
+//!   input.bin             what the program reads; private
+//!   secret.bin            32 bytes that the program's randomness is derived from; private
+//!   segment-00000.seal    a seal, words in little-endian order
+//!   bonsai.json           what a proving server was asked, if one was; private
+//!   receipt.borsh         the receipt; when it is there, all but it and the lock is removed
+//!   lock                  held by the worker
+//! ```
+//!
+//! Files come by renaming and are there as a whole or not at all.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use loom_risc0_verify::{ImageId, limits::RECEIPT_BYTES_MAX};
+use sha2::{Digest as _, Sha256};
+
+use crate::JobError;
+
+const PROGRAM: &str = "program.bin";
+const INPUT: &str = "input.bin";
+const SECRET: &str = "secret.bin";
+const RECEIPT: &str = "receipt.borsh";
+const LOCK: &str = "lock";
+#[cfg(feature = "bonsai")]
+const RECORD: &str = "bonsai.json";
+/// Longest record, in bytes.
+#[cfg(feature = "bonsai")]
+const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// Receipts that are kept so that nothing is proved twice. A node has its own copies of those that its journals name.
+const FINISHED_MAX: usize = 1000;
+/// So that a job is not taken for the digest of something else.
+const JOB_DOMAIN: &[u8] = b"loom proof job 1\0";
+
+/// What is to be proved: that this program ran on this input.
+#[derive(Clone)]
+pub struct Task {
+    /// The program's name.
+    pub image_id: ImageId,
+    /// Its binary.
+    pub program: Bytes,
+    /// What it reads, to the last byte.
+    pub input: Bytes,
+}
+
+/// The folder with all jobs.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    folder: PathBuf,
+}
+
+/// One job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    folder: PathBuf,
+}
+
+impl Jobs {
+    /// Opens the folder, and makes it if it is not there.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, JobError> {
+        let folder = folder.into();
+        private_folder(&folder)?;
+        Ok(Self { folder })
+    }
+
+    /// The job for this task: the one that is there, or a new one with this secret. The same task is the same job.
+    pub fn job(&self, task: &Task, secret: &[u8; 32]) -> Result<Job, JobError> {
+        let mut hash = Sha256::new_with_prefix(JOB_DOMAIN);
+        hash.update(task.image_id.0);
+        hash.update(&task.input);
+        let folder = self.folder.join(HEXLOWER.encode(&hash.finalize()));
+        let job = Job { folder };
+        if job.folder.is_dir() {
+            return Ok(job);
+        }
+        self.forget_oldest()?;
+        // Another process may be making the same one; a folder that is there is never replaced.
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("new-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let new = builder.tempdir_in(&self.folder).map_err(io(&self.folder))?;
+        for (name, bytes) in [(PROGRAM, &task.program[..]), (INPUT, &task.input[..]), (SECRET, secret)] {
+            write(&new.path().join(name), bytes)?;
+        }
+        match fs::rename(new.path(), &job.folder) {
+            Err(_) if job.folder.is_dir() => {}
+            renamed => {
+                renamed.map_err(io(&job.folder))?;
+                sync_folder(&self.folder)?;
+            }
+        }
+        Ok(job)
+    }
+}
+
+impl Jobs {
+    /// Makes room for another receipt.
+    fn forget_oldest(&self) -> Result<(), JobError> {
+        let mut finished = Vec::new();
+        for folder in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
+            // Another process may be removing it.
+            if let Ok(modified) = fs::metadata(folder.path().join(RECEIPT)).and_then(|receipt| receipt.modified()) {
+                finished.push((modified, folder.path()));
+            }
+        }
+        finished.sort_unstable();
+        let surplus = (finished.len() + 1).saturating_sub(FINISHED_MAX);
+        for (_, folder) in finished.into_iter().take(surplus) {
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(&folder)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Job {
+    /// The job in a folder that [`Jobs::job`] made.
+    pub fn open(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The receipt, if it is finished.
+    pub fn receipt(&self) -> Result<Option<Vec<u8>>, JobError> {
+        let path = self.folder.join(RECEIPT);
+        match read(&path, RECEIPT_BYTES_MAX) {
+            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// How many segments are proved so far.
+    pub fn segments(&self) -> Result<usize, JobError> {
+        let files = fs::read_dir(&self.folder).map_err(io(&self.folder))?;
+        let seals = files.filter_map(Result::ok).filter(|file| file.file_name().to_string_lossy().ends_with(".seal"));
+        Ok(seals.count())
+    }
+
+    /// Removes it with all that was proved.
+    pub fn remove(self) -> Result<(), JobError> {
+        fs::remove_dir_all(&self.folder).map_err(io(&self.folder))
+    }
+
+    /// Waits until no other process works on it. It is this one's until the file is dropped.
+    pub fn lock(&self) -> Result<File, JobError> {
+        let path = self.folder.join(LOCK);
+        let file = private(File::options().create(true).truncate(false).write(true)).open(&path).map_err(io(&path))?;
+        file.lock().map_err(io(&path))?;
+        Ok(file)
+    }
+
+    /// As [`Job::lock`]; none if another one works on it now.
+    #[cfg(feature = "bonsai")]
+    pub(crate) fn try_lock(&self) -> Result<Option<File>, JobError> {
+        let path = self.folder.join(LOCK);
+        let file = private(File::options().create(true).truncate(false).write(true)).open(&path).map_err(io(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(io(&path)(error)),
+        }
+    }
+
+    /// Where it is said what a proving server was asked.
+    #[cfg(feature = "bonsai")]
+    pub(crate) fn record_path(&self) -> PathBuf {
+        self.folder.join(RECORD)
+    }
+
+    #[cfg(feature = "bonsai")]
+    pub(crate) fn record(&self) -> Result<Option<Vec<u8>>, JobError> {
+        match read(&self.record_path(), RECORD_BYTES_MAX) {
+            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    #[cfg(feature = "bonsai")]
+    pub(crate) fn store_record(&self, record: &[u8]) -> Result<(), JobError> {
+        self.put(&self.record_path(), record)
+    }
+
+    #[cfg(feature = "bonsai")]
+    pub(crate) fn remove_record(&self) -> Result<(), JobError> {
+        let path = self.record_path();
+        fs::remove_file(&path).map_err(io(&path))?;
+        sync_folder(&self.folder)
+    }
+
+    pub(crate) fn program(&self) -> Result<Bytes, JobError> {
+        read(&self.folder.join(PROGRAM), crate::program::PROGRAM_BYTES_MAX).map(Bytes::from)
+    }
+
+    pub(crate) fn input(&self) -> Result<Vec<u8>, JobError> {
+        read(&self.folder.join(INPUT), usize::MAX)
+    }
+
+    pub(crate) fn secret(&self) -> Result<[u8; 32], JobError> {
+        let path = self.folder.join(SECRET);
+        let damaged = |bytes: Vec<u8>| JobError::Damaged {
+            problem: format!("{} bytes instead of 32", bytes.len()),
+            path: path.clone(),
+        };
+        read(&path, 64)?.try_into().map_err(damaged)
+    }
+
+    /// The seal of a segment, if there is one. What it proves is for the caller to find out.
+    pub(crate) fn seal(&self, index: usize) -> Result<Option<Vec<u32>>, JobError> {
+        match read(&self.seal_path(index), loom_risc0_verify::limits::SEAL_WORDS_MAX * 4) {
+            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(bytes) => Ok(Some(bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect())),
+        }
+    }
+
+    pub(crate) fn store_seal(&self, index: usize, seal: &[u32]) -> Result<(), JobError> {
+        let bytes: Vec<u8> = seal.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.put(&self.seal_path(index), &bytes)
+    }
+
+    /// Stores the receipt, and removes what it was made of.
+    pub(crate) fn finish(&self, receipt: &[u8]) -> Result<(), JobError> {
+        self.put(&self.folder.join(RECEIPT), receipt)?;
+        for file in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
+            if ![RECEIPT, LOCK].iter().any(|kept| file.file_name() == *kept) {
+                fs::remove_file(file.path()).map_err(io(&file.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn seal_path(&self, index: usize) -> PathBuf {
+        self.folder.join(format!("segment-{index:05}.seal"))
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), JobError> {
+        let new = path.with_extension("new");
+        write(&new, bytes)?;
+        fs::rename(&new, path).map_err(io(path))?;
+        sync_folder(&self.folder)
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(io::Error) -> JobError {
+    let path = path.to_owned();
+    move |source| JobError::Io { path, source }
+}
+
+fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, JobError> {
+    let bytes = fs::read(path).map_err(io(path))?;
+    if bytes.len() > bytes_max {
+        return Err(JobError::Damaged { path: path.to_owned(), problem: format!("{} bytes", bytes.len()) });
+    }
+    Ok(bytes)
+}
+
+/// Writes a file that only its owner may read.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), JobError> {
+    let opened = private(File::options().create(true).truncate(true).write(true)).open(path);
+    let written = opened.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(io(path))
+}
+
+fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+fn private_folder(folder: &Path) -> Result<(), JobError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(io(folder))
+}
+
+fn sync_folder(folder: &Path) -> Result<(), JobError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(input: &'static [u8]) -> Task {
+        Task { image_id: ImageId([1; 32]), program: Bytes::from_static(b"program"), input: Bytes::from_static(input) }
+    }
+
+    #[test]
+    fn a_task_is_one_job_and_keeps_its_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::open(folder.path().join("proofs")).unwrap();
+        let job = jobs.job(&task(b"input"), &[1; 32]).unwrap();
+        let again = jobs.job(&task(b"input"), &[2; 32]).unwrap();
+        assert_eq!((job.folder(), job.secret().unwrap()), (again.folder(), [1; 32]));
+        assert_eq!(again.secret().unwrap(), [1; 32]);
+        assert_ne!(jobs.job(&task(b"other"), &[1; 32]).unwrap().folder(), job.folder());
+        assert_eq!((&job.program().unwrap()[..], &job.input().unwrap()[..]), (&b"program"[..], &b"input"[..]));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn only_the_owner_can_read_a_job() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::open(folder.path().join("proofs")).unwrap();
+        let job = jobs.job(&task(b"input"), &[1; 32]).unwrap();
+        job.store_seal(0, &[1, 2]).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
+        assert_eq!((mode(&folder.path().join("proofs")), mode(job.folder())), (0, 0));
+        for file in fs::read_dir(job.folder()).unwrap() {
+            assert_eq!(mode(&file.unwrap().path()), 0);
+        }
+    }
+
+    #[test]
+    fn a_finished_job_has_nothing_private_and_is_not_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::open(folder.path()).unwrap();
+        let job = jobs.job(&task(b"input"), &[1; 32]).unwrap();
+        job.store_seal(3, &[1, 2]).unwrap();
+        assert_eq!((job.segments().unwrap(), job.seal(3).unwrap(), job.seal(0).unwrap()), (1, Some(vec![1, 2]), None));
+        job.finish(b"receipt").unwrap();
+        let left = fs::read_dir(job.folder()).unwrap().map(|file| file.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), [RECEIPT]);
+        let again = jobs.job(&task(b"input"), &[2; 32]).unwrap();
+        assert_eq!(again.receipt().unwrap().as_deref(), Some(&b"receipt"[..]));
+    }
+
+    #[test]
+    fn so_many_receipts_are_kept_and_no_open_job_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::open(folder.path()).unwrap();
+        let open = jobs.job(&task(b"open"), &[1; 32]).unwrap();
+        for number in 0..FINISHED_MAX + 5 {
+            let job = folder.path().join(number.to_string());
+            fs::create_dir(&job).unwrap();
+            fs::write(job.join(RECEIPT), b"receipt").unwrap();
+        }
+        jobs.job(&task(b"new"), &[1; 32]).unwrap();
+        let finished = fs::read_dir(folder.path()).unwrap().filter(|job| {
+            let job = job.as_ref().unwrap().path();
+            job.join(RECEIPT).is_file()
+        });
+        assert_eq!(finished.count(), FINISHED_MAX - 1);
+        assert!(open.secret().is_ok());
+    }
+}

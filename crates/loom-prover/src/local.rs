@@ -1,0 +1,10 @@
+//! Executing and proving on this machine.
+
+mod execute;
+mod host;
+mod work;
+
+pub use self::{
+    execute::{Execution, execute},
+    work::work,
+};

@@ -1,0 +1,119 @@
+//! Proving a job: segment by segment, each stored as soon as it is there.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Mutex, mpsc},
+};
+
+use loom_risc0_verify::{
+    segment::{SegmentClaim, composite, verify_segment},
+    verify,
+};
+use risc0_circuit_rv32im::{execute::Segment, prove::segment_prover};
+
+use super::execute::{Execution, Run, execute};
+use crate::{Event, Job, JobError, Limits, Program, Used, WorkError};
+
+/// How often a segment is tried. What fails is memory or a broken machine, and both may pass.
+const ATTEMPTS: u32 = 3;
+
+/// Makes the job's receipt, or finds it there. `report` hears of every step, from several threads in turn.
+pub fn work(job: &Job, limits: &Limits, report: impl FnMut(Event) + Send) -> Result<Vec<u8>, WorkError> {
+    let _mine = job.lock()?;
+    let report = Mutex::new(report);
+    let say = |event| (*report.lock().unwrap_or_else(std::sync::PoisonError::into_inner))(event);
+    if let Some(receipt) = job.receipt()? {
+        say(Event::Done { used: Used::by_this_process() });
+        return Ok(receipt);
+    }
+    let program = Program::read(job.program()?)?;
+    let (input, secret) = (job.input()?, job.secret()?);
+    let execution = execute(&program, &input, &secret, limits)?;
+    say(Event::Planned { cost: execution.cost.clone() });
+    let run = Run::new(&program, &input, &secret)?;
+    prove(job, &run, &execution, limits, &say)?;
+
+    let mut seals = Vec::new();
+    for index in 0..execution.cost.segment_po2.len() {
+        let missing = || WorkError::Segment { index, detail: "its seal is gone".to_owned() };
+        seals.push(job.seal(index)?.ok_or_else(missing)?);
+    }
+    let receipt = composite(seals, execution.journal).map_err(WorkError::Receipt)?;
+    verify(&receipt, program.image_id()).map_err(WorkError::Receipt)?;
+    job.finish(&receipt)?;
+    say(Event::Done { used: Used::by_this_process() });
+    Ok(receipt)
+}
+
+/// Proves the segments that are not there yet.
+fn prove(
+    job: &Job,
+    run: &Run<'_>,
+    execution: &Execution,
+    limits: &Limits,
+    say: &(impl Fn(Event) + Sync),
+) -> Result<(), WorkError> {
+    let failed: Mutex<Option<WorkError>> = Mutex::default();
+    let fail = |error: WorkError| {
+        failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+    };
+    // A segment is handed over when somebody takes it, so there are never more of them than are being proved.
+    let (sender, receiver) = mpsc::sync_channel::<Segment>(0);
+    let receiver = Mutex::new(receiver);
+    let executed = std::thread::scope(|scope| {
+        for _ in 0..limits.segments_at_once.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let next = receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
+                    let Ok(segment) = next else { return };
+                    if let Err(error) = one(job, &segment, say) {
+                        fail(error);
+                    }
+                }
+            });
+        }
+        // One that failed does not keep the others from being proved: they count when the job is taken up again.
+        run.segments(execution.split, limits.cycles_max, move |segment| Ok(sender.send(segment)?))
+    });
+    match failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => executed.map(drop),
+    }
+}
+
+fn one(job: &Job, segment: &Segment, say: &impl Fn(Event)) -> Result<(), WorkError> {
+    let index = usize::try_from(segment.index).unwrap_or(usize::MAX);
+    let wanted = SegmentClaim(segment.claim.clone());
+    if let Some(seal) = job.seal(index)? {
+        let is_of_this = verify_segment(&seal).is_ok_and(|found| found.is_same_stretch(&wanted));
+        if is_of_this {
+            say(Event::Segment { index, is_found: true });
+            return Ok(());
+        }
+    }
+    let mut attempt = 1;
+    let seal = loop {
+        match attempted(segment, &wanted) {
+            Ok(seal) => break seal,
+            Err(detail) if attempt == ATTEMPTS => return Err(WorkError::Segment { index, detail }),
+            Err(detail) => say(Event::Retried { index, detail }),
+        }
+        attempt += 1;
+    };
+    job.store_seal(index, &seal).map_err(|error: JobError| WorkError::Job(error))?;
+    say(Event::Segment { index, is_found: false });
+    Ok(())
+}
+
+fn attempted(segment: &Segment, wanted: &SegmentClaim) -> Result<Vec<u32>, String> {
+    let prove = || segment_prover().and_then(|prover| prover.prove(segment));
+    let seal = match std::panic::catch_unwind(AssertUnwindSafe(prove)) {
+        Ok(proved) => proved.map_err(|error| format!("{error:#}"))?,
+        Err(_) => return Err("the prover gave up".to_owned()),
+    };
+    let found = verify_segment(&seal).map_err(|error| error.to_string())?;
+    match found.is_same_stretch(wanted) {
+        true => Ok(seal),
+        false => Err("its proof is of something else than was executed".to_owned()),
+    }
+}
