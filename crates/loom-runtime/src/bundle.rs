@@ -120,8 +120,8 @@ impl Handle {
         }
         // Looking for what gives a value away takes its time.
         let (redactions, cascade) = (options.redact.clone(), options.cascade);
-        let redacted = tokio::task::spawn_blocking(move || redact(bundle, &redactions, cascade, &inputs));
-        Ok(redacted.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
+        let redacted = self.inner.blocking.run(move || redact(bundle, &redactions, cascade, &inputs)).await;
+        Ok(redacted.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
     }
 
     /// `taken`: how many entries are in the bundle already.

@@ -250,7 +250,8 @@ impl Verified<'_> {
                     }
                     _ => format!("with {} units of fuel", agreed.fuel),
                 };
-                let detail = format!("{what} out of module {module} again, {fuel}");
+                let left_out = self.inputs_left_out();
+                let detail = format!("{what} out of module {module} again, {fuel}{left_out}");
                 self.report.turns.re_executed += 1;
                 self.claim_turn(Class::ReExecuted, detail, module);
             }
@@ -272,6 +273,21 @@ impl Verified<'_> {
         }
         self.blobs_read();
         self.left_behind();
+    }
+
+    /// What programs were given in private need not be in the file, and then it is not compared.
+    fn inputs_left_out(&self) -> String {
+        let left_out = self.turn.entries.iter().filter_map(|entry| match &entry.body {
+            EntryBody::Step { n, input: Some(input), .. } if !self.workshop.payloads.contains_key(input) => {
+                Some(n.to_string())
+            }
+            _ => None,
+        });
+        let steps: Vec<_> = left_out.collect();
+        match steps.is_empty() {
+            true => String::new(),
+            false => format!("; private inputs were left out and are not compared, of steps {}", steps.join(", ")),
+        }
     }
 
     /// Steps that a reset left behind were not run again; what they sent was sent.

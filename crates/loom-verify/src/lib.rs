@@ -2,7 +2,7 @@
 //! it rests on. Pure and offline: no clock but a stopwatch, no network, no folder.
 //!
 //! ```text
-//! file ─► loom-evidence: CAR, names, places ─► chain ─► log ─► every turn run again (loom-machine) ─► Report
+//! file ─► loom-evidence: CAR, names, places ─► chain ─► log ─► every turn run again (loom-machine) ─► proofs ─► Report
 //! ```
 //!
 //! Files come from strangers who may wish to be believed: sizes, fuel and time are bounded, and whatever cannot be
@@ -21,6 +21,7 @@ mod html;
 mod links;
 mod plain;
 mod policy;
+mod proofs;
 mod report;
 mod statement;
 mod values;
@@ -35,6 +36,7 @@ pub use self::{
     cli::{VerifyArguments, read_key, run},
     html::page,
     policy::{InvalidPolicy, Judgement, Policy, Unmet},
+    proofs::{Receipts, Risc0},
     report::{Claim, Class, Code, Contradiction, Report, Turns},
     statement::{PREDICATE_TYPE, STATEMENT_TYPE, statement},
 };
@@ -79,7 +81,17 @@ pub enum Unreadable {
 
 /// Verifies a bundle.
 pub fn verify(file: &Bytes, auditor: &Auditor, sandbox: &dyn Sandbox) -> Result<Report, Unreadable> {
-    Ok(Verification::of(file, auditor, sandbox)?.finished(auditor))
+    verify_with(file, auditor, sandbox, &Risc0)
+}
+
+/// The same where receipts are something else: in a simulation, whose proofs are none.
+pub fn verify_with(
+    file: &Bytes,
+    auditor: &Auditor,
+    sandbox: &dyn Sandbox,
+    receipts: &dyn Receipts,
+) -> Result<Report, Unreadable> {
+    Ok(Verification::of(file, auditor, sandbox, receipts)?.finished(auditor))
 }
 
 /// Verifies two bundles of one actor, and that the later one goes on where the earlier one ended. The report is about
@@ -90,8 +102,19 @@ pub fn verify_both(
     auditor: &Auditor,
     sandbox: &dyn Sandbox,
 ) -> Result<Report, Unreadable> {
-    let earlier = Verification::of(earlier, auditor, sandbox)?;
-    let mut verification = Verification::of(later, auditor, sandbox)?;
+    verify_both_with(earlier, later, auditor, sandbox, &Risc0)
+}
+
+/// The same where receipts are something else.
+pub fn verify_both_with(
+    earlier: &Bytes,
+    later: &Bytes,
+    auditor: &Auditor,
+    sandbox: &dyn Sandbox,
+    receipts: &dyn Receipts,
+) -> Result<Report, Unreadable> {
+    let earlier = Verification::of(earlier, auditor, sandbox, receipts)?;
+    let mut verification = Verification::of(later, auditor, sandbox, receipts)?;
     verification.report.absorb(&earlier.report);
     if let (Some(one), Some(other)) = (&earlier.bundle, &verification.bundle) {
         extends::check((one, &earlier.anchors), (other, &verification.anchors), &mut verification.report);
@@ -107,7 +130,7 @@ struct Verification {
 }
 
 impl Verification {
-    fn of(file: &Bytes, auditor: &Auditor, sandbox: &dyn Sandbox) -> Result<Self, Unreadable> {
+    fn of(file: &Bytes, auditor: &Auditor, sandbox: &dyn Sandbox, receipts: &dyn Receipts) -> Result<Self, Unreadable> {
         let bundle = match Bundle::read(file) {
             Ok(bundle) => bundle,
             Err(error) if error.is_contradiction() => {
@@ -120,17 +143,20 @@ impl Verification {
         let mut report = Report::about(&bundle);
         let anchors = anchor::check(&bundle, auditor, &mut report);
         let workshop = execute::Workshop::new(&bundle, sandbox, &is_over);
+        let mut proofs = proofs::Checking::new(&bundle, receipts, &is_over);
         let mut runs = Vec::new();
         for ((history, entries), anchors) in bundle.manifest().histories.iter().zip(bundle.entries()).zip(&anchors) {
             values::check(&bundle, entries, &mut report);
             if chain::check(history, entries, &mut report) {
                 runs.push(execute::check(&workshop, entries, anchors, &mut report));
+                proofs.check(entries, &mut report);
             }
         }
         // What is no journal is compared with nothing.
         if runs.len() == anchors.len() {
             links::check(&bundle, &runs, &anchors, &mut report);
         }
+        proofs.conclude(&mut report);
         Ok(Self { bundle: Some(bundle), anchors, report })
     }
 

@@ -19,6 +19,8 @@ enum Form {
     /// Of a message that was refused, or of a request that is none.
     JsonOrMessage,
     Seed,
+    /// Whatever the guest named, but nothing of ours.
+    Private,
 }
 
 /// Checks the payloads of a history that are in the file.
@@ -46,6 +48,7 @@ fn form(body: &EntryBody, role: &str, cid: Cid, steps: &HashMap<u32, &str>) -> F
     match body {
         EntryBody::TurnStarted { .. } if role == "seed" => Form::Seed,
         EntryBody::TurnStarted { .. } => Form::Message,
+        EntryBody::Step { op, .. } if role == "input" && op == "prove.start" => Form::Private,
         EntryBody::Step { op, request, outcome, .. } if cid == *request && role == "request" && is_sending(op) => {
             if matches!(outcome, Some(Resolution::Err(_))) { Form::JsonOrMessage } else { Form::Message }
         }
@@ -70,6 +73,7 @@ fn has_form(form: Form, payload: &Payload, entry: &Entry) -> Result<(), String> 
         Ok(_) => Ok(()),
     };
     match (payload.media_type(), form) {
+        (other, Form::Private) if !other.to_ascii_lowercase().starts_with(media_type::OWN) => Ok(()),
         (media_type::JSON, Form::Json | Form::JsonOrMessage) => json(),
         (media_type::MESSAGE, Form::Message | Form::JsonOrMessage) => message(),
         (media_type::SEED, Form::Seed) if payload.value().len() == SEED_BYTES => Ok(()),

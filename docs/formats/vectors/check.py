@@ -20,6 +20,7 @@ HERE = pathlib.Path(__file__).parent
 RAW, DAG_CBOR = 0x55, 0x71
 NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,199}")
+IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Refused(Exception):
@@ -163,7 +164,7 @@ BODIES = {
     "control": {"what": str, "by": str},
 }
 # Members that are left out where they say nothing, instead of being null.
-OPTIONAL = {"control": {"detail": Link, "state": Link}}
+OPTIONAL = {"control": {"detail": Link, "state": Link}, "step": {"input": Link}}
 
 
 def fits(value, shape):
@@ -222,24 +223,32 @@ def read_segment(data):
 def read_deployment(data):
     deployment = decode(data)
     shape = {"v": int, "name": str, "actors": dict, "activities": dict}
-    if not isinstance(deployment, dict) or not fits(deployment, with_given(shape, {"schedules": dict}, deployment)):
+    if not isinstance(deployment, dict) or not fits(deployment, with_given(shape, {"schedules": dict, "programs": dict}, deployment)):
         raise Refused("no deployment")
     if deployment["v"] != 1:
         raise Refused("no deployment of version 1")
-    parts = {part: deployment.get(part, {}) for part in ("actors", "activities", "schedules")}
+    parts = {part: deployment.get(part, {}) for part in ("actors", "activities", "schedules", "programs")}
     if not all(isinstance(spec, dict) for specs in parts.values() for spec in specs.values()):
         raise Refused("an actor, activity or schedule is malformed")
     actor = {"module": Link, "limits": LIMITS}
     activity = {**actor, "capabilities": [str], "retry": RETRY}
     optional = {"http": HTTP, "secrets": [str], "deadline_ms": int}
-    for part, shape, more in (("actors", actor, {"turns": dict}), ("activities", activity, optional), ("schedules", SCHEDULE, {"timezone": str})):
+    shapes = (
+        ("actors", actor, {"turns": dict}),
+        ("activities", activity, optional),
+        ("schedules", SCHEDULE, {"timezone": str}),
+        ("programs", {"image_id": str, "binary": Link}, {}),
+    )
+    for part, shape, more in shapes:
         if not all(NAME.fullmatch(name) and fits(spec, with_given(shape, more, spec)) for name, spec in parts[part].items()):
-            raise Refused("an actor, activity or schedule is malformed")
+            raise Refused("an actor, activity, schedule or program is malformed")
+    if not all(IMAGE_ID.fullmatch(spec["image_id"]) for spec in parts["programs"].values()):
+        raise Refused("an image id is malformed")
     turns = [spec["turns"] for spec in parts["actors"].values() if "turns" in spec]
     secrets = [spec["secrets"] for spec in parts["activities"].values() if "secrets" in spec]
     if not all(fits(limits, with_given({}, TURNS, limits)) for limits in turns):
         raise Refused("the limits of an actor's turns are malformed")
-    if not all([*turns, *secrets, deployment.get("schedules", True)]):
+    if not all([*turns, *secrets, *(deployment.get(part, True) for part in ("schedules", "programs"))]):
         raise Refused("what says nothing is left out")
     if not NAME.fullmatch(deployment["name"]):
         raise Refused("the name is malformed")
@@ -275,6 +284,9 @@ def value_of(vector, by_name):
     manifest = vector["manifest"]
     specs = lambda part: {name: {**spec, "module": Link(spec["module"])} for name, spec in manifest[part].items()}
     given = {part: manifest[part] for part in ("schedules",) if part in manifest}
+    if "programs" in manifest:
+        programs = manifest["programs"].items()
+        given["programs"] = {name: {**spec, "binary": Link(spec["binary"])} for name, spec in programs}
     return {"v": 1, "name": manifest["name"], "actors": specs("actors"), "activities": specs("activities"), **given}
 
 

@@ -91,6 +91,9 @@ def story():
     small = {"name": "tiny", "actors": {}, "activities": {"normalise": activities["normalise"]}}
     add({"name": "deployment-one-activity", "kind": "deployment", "manifest": small})
 
+    program = {"image_id": "07" * 32, "binary": module("dti")}
+    add({"name": "deployment-one-program", "kind": "deployment", "manifest": {**small, "programs": {"dti": program}}})
+
     journal = Journal()
     started = lambda name, message, seed: {
         "turn-started": {"message": message, "deployment": deployment, "module": module(name), "engine": ENGINE, "seed": seed}
@@ -167,6 +170,10 @@ def story():
     # Shapes the story does not have.
     evidence = {"n": 3, "result": {"ok": reply}, "attempts": 1, "worker": "prover-1", "evidence": [cid_of(RAW, b"receipt"), cid_of(RAW, b"quote")]}
     entry("outcome-with-evidence", 40, journal.head, 3, (1 << 53) + 1, {"outcome": evidence})
+    asked = {"op": "prove.start", "program": "dti", "image_id": "07" * 32, "public": "AQI="}
+    request, given = payload("prove-request", compact(asked)), payload("prove-input", "5000", "text/plain")
+    body = {"n": 4, "op": "prove.start", "request": request, "outcome": None, "input": given}
+    entry("step-with-input", 41, journal.head, 3, START, {"step": body})
     ended = {"result": {"failure": failure}, "state": None, "fuel": (1 << 63) - 1}
     entry("turn-ended-without-state", 4_294_967_295, journal.head, 70_000, 0, {"turn-ended": ended})
 
@@ -215,6 +222,7 @@ def refused():
         ("entry-unknown-member-in-body", "entry", "a member too many", changed(body=body("step", note="x"))),
         ("entry-outcome-left-out", "entry", "an absent outcome is null, not missing", changed(body={"step": {
             key: part for key, part in base["body"]["step"].items() if key != "outcome"}})),
+        ("entry-input-null", "entry", "an absent input is missing, not null", changed(body=body("step", input=None))),
         ("entry-negative-turn", "entry", "turn is -1", opened.replace("647475726e00", "647475726e20", 1)),
         ("entry-float-time", "entry", "at is a float", opened.replace("1b0000018bcfe56800", "fb4278bcfe56800000", 1)),
         ("entry-bad-address", "entry", "the type begins with a digit", changed(actor="default/1oan/A1")),
@@ -227,6 +235,10 @@ def refused():
         ("segment-version-2", "segment", "unknown version", "8302" + segment[4:]),
         ("segment-cut-off", "segment", "the last byte is missing", segment[:-2]),
         ("segment-not-entries", "segment", "an entry that is no entry", "8301" + "81" + "4100" + "80"),
+        ("deployment-no-programs", "deployment", "what says nothing is left out", encode({
+            **value_of(by_name["deployment-one-program"], by_name), "programs": {}}).hex()),
+        ("deployment-image-id-in-capitals", "deployment", "an image id has one spelling", by_name["deployment-one-program"]["hex"].replace(
+            b"0707".hex(), b"0A07".hex(), 1)),
         ("deployment-version-2", "deployment", "unknown version", by_name["deployment"]["hex"].replace("617601", "617602", 1)),
     ]
     return [{"name": name, "kind": kind, "why": why, "hex": hexes} for name, kind, why, hexes in cases]

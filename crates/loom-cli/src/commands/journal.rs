@@ -134,6 +134,11 @@ fn line(entry: &Entry, started_ms: u64, width: usize) -> String {
             let request = value(&entry.payloads, "request");
             let mut lines =
                 format!("{seq:>5}    {:>3} {:<14} {}\n", number("n"), text("op"), shortened(&told(&request), width));
+            if let Some(input) = entry.payloads.get("input") {
+                // It is private: whoever wants to see it asks for JSON.
+                let what = input.media_type.as_deref().unwrap_or("kept elsewhere");
+                lines.push_str(&format!("{:>25} input  private, {what}\n", "+"));
+            }
             for role in ["ok", "err"] {
                 if entry.payloads.contains_key(role) {
                     lines.push_str(&format!(

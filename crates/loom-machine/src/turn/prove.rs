@@ -112,7 +112,7 @@ impl Turn {
 
     pub(super) fn prove_step(&mut self, n: u32, prove: ProveRequest, input: Cid, ambient: &mut Ambient<'_>) -> Step {
         if ambient.inputs.is_none() {
-            let text = "this node has no prover; [prove] in its settings gives it one";
+            let text = "this node cannot prove: it was built or started without a prover";
             return failed("no-prover", text.to_owned(), ambient.salts);
         }
         let ProveRequest { program, public, .. } = prove;

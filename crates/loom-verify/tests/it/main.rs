@@ -10,6 +10,7 @@ mod mutations;
 mod operator;
 mod page;
 mod policy;
+mod proofs;
 mod redaction;
 mod verify;
 mod world;

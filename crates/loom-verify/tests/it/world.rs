@@ -9,8 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use loom_evidence::{Bundle, SigningKey};
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, Failure, GuestLimits, HostFault, Module, Sandbox};
-use loom_runtime::{BundleOptions, Handle, Host, Runtime, SendOptions, Settings, Settled, SystemClock};
+use loom_machine::{
+    ActivitySpec, ActorSpec, Deployment, Failure, GuestLimits, HostFault, ImageId, Module, ProgramSpec, Sandbox,
+};
+use loom_runtime::{
+    BundleOptions, Handle, Host, Prover, Proving, Runtime, SendOptions, Settings, Settled, SystemClock,
+};
 use loom_storage::memory::MemoryStore;
 use loom_types::{ActorAddress, Cid, Namespace, TurnNumber};
 use loom_verify::{Auditor, Report};
@@ -84,8 +88,14 @@ pub(crate) fn probe() -> ActorAddress {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_prover(None).await
+    }
+
+    /// A node that can have runs of 'dti' proved.
+    pub(crate) async fn with_prover(prover: Option<(ImageId, Arc<dyn Prover>)>) -> Self {
         let key = SigningKey::from_secret("log.example/node", &[7; 32]).unwrap();
-        let host = Host { log_key: Some(key.clone()), ..Host::real(Arc::new(SystemClock::default())) };
+        let prove = prover.as_ref().map(|(_, prover)| Proving::new([9; 32], prover.clone()));
+        let host = Host { log_key: Some(key.clone()), prove, ..Host::real(Arc::new(SystemClock::default())) };
         let settings = Settings { shards: 1, ..Settings::default() };
         let runtime = Runtime::start_on(settings, MemoryStore::storage(), sandbox(), host).await.unwrap();
         let handle = runtime.handle();
@@ -96,7 +106,12 @@ impl World {
         let effectful = ActivitySpec { capabilities: ["http".to_owned()].into(), ..pure.clone() };
         let actors: BTreeMap<_, _> = [("probe".to_owned(), probe.clone()), ("other".to_owned(), probe)].into();
         let activities = [("echo".to_owned(), pure), ("effect".to_owned(), effectful)].into();
-        let deployment = Deployment::new("tests", actors, activities).unwrap();
+        let mut deployment = Deployment::new("tests", actors, activities).unwrap();
+        if let Some((image_id, _)) = prover {
+            let binary = handle.put_blob(Bytes::from_static(b"program")).await.unwrap();
+            let programs = [("dti".to_owned(), ProgramSpec { image_id, binary })].into();
+            deployment = deployment.with_programs(programs).unwrap();
+        }
         handle.deploy(&Namespace::default(), deployment).await.unwrap();
         Self { runtime, handle, key }
     }
