@@ -45,7 +45,7 @@ fn a_killed_prover_goes_on_with_the_next_segment_and_two_prove_once() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = Jobs::open(folder.path()).unwrap();
     let program = program("batch");
-    let cases: Vec<Payload> = (1..=60).map(case).collect();
+    let cases: Vec<Payload> = (1..=50).map(case).collect();
     let blocks: Vec<_> = cases.iter().map(Payload::block).collect();
     let set = Payload::salted(batch::MEDIA_TYPE, &batch::value(&blocks).unwrap(), [9; SALT_BYTES]);
     let task = task(&program, &set);
@@ -53,7 +53,7 @@ fn a_killed_prover_goes_on_with_the_next_segment_and_two_prove_once() {
 
     // Killed as soon as the first segment is stored.
     let (stop, mut planned) = (Stop::default(), 0);
-    let killed = worker(14).run(&job, program.image_id(), &stop, |event| match event {
+    let killed = worker(15).run(&job, program.image_id(), &stop, |event| match event {
         Event::Planned { cost } => planned = cost.segment_po2.len(),
         Event::Segment { index, is_found } => {
             assert_eq!((*index, *is_found), (0, false));
@@ -62,7 +62,7 @@ fn a_killed_prover_goes_on_with_the_next_segment_and_two_prove_once() {
         _ => {}
     });
     assert!(matches!(killed, Err(ProcessError::Stopped)), "{killed:?}");
-    assert!(planned >= 2, "{planned} segments");
+    assert_eq!(planned, 2, "few, for each is seconds of work");
     assert_eq!(job.segments().unwrap(), 1);
     let stored = files(&job).into_iter().find(|(name, _)| name == "segment-00000.seal").unwrap();
 
@@ -76,7 +76,7 @@ fn a_killed_prover_goes_on_with_the_next_segment_and_two_prove_once() {
             }
             events.lock().unwrap().push(event.clone());
         };
-        worker(14).run(&job, program.image_id(), &Stop::default(), hear).unwrap()
+        worker(15).run(&job, program.image_id(), &Stop::default(), hear).unwrap()
     };
     let (one, other) = std::thread::scope(|scope| {
         let (one, other) = (scope.spawn(go_on), scope.spawn(go_on));
@@ -94,13 +94,13 @@ fn a_killed_prover_goes_on_with_the_next_segment_and_two_prove_once() {
     let output = batch::Output::decode(&verified.journal).unwrap();
     let outputs: Vec<_> = blocks.iter().map(|block| dti::Output::of(block).unwrap()).collect();
     let tree = batch::Tree::new(&outputs).unwrap();
-    assert_eq!((output.root, output.cases, output.within_limit), (tree.root(), 60, 43));
+    assert_eq!((output.root, output.cases, output.within_limit), (tree.root(), 50, 43));
     assert_eq!(output.payload_sha256.0, *set.cid().digest());
     tree.path(41).unwrap().verify(&outputs[41], &output).unwrap();
     assert_eq!(files(&job).into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["lock", "receipt.borsh"]);
 
     // Long after, the same task: nothing is run.
-    let again = worker(14).run(&jobs.job(&task, &SECRET).unwrap(), program.image_id(), &Stop::default(), |event| {
+    let again = worker(15).run(&jobs.job(&task, &SECRET).unwrap(), program.image_id(), &Stop::default(), |event| {
         assert!(matches!(event, Event::Done { .. }), "{event:?}");
     });
     assert_eq!(again.unwrap(), one);
@@ -125,7 +125,7 @@ fn one_ratio_is_one_small_segment() {
     let execution = execute(&program, &task(&program, &case).input, &SECRET, &Limits::default()).unwrap();
     assert_eq!(execution.cost.segment_po2, [14], "{:?}", execution.cost);
     let output = dti::Output::decode(&execution.journal).unwrap();
-    assert_eq!(Some(output), dti::Output::of(case.block()));
+    assert_eq!(Some(&output), dti::Output::of(case.block()).as_ref());
     assert_eq!((output.dti_bps, output.within_limit), (4400, false));
     let short = Limits { cycles_max: 100, ..Limits::default() };
     let refused = execute(&program, &task(&program, &case).input, &SECRET, &short).unwrap_err();

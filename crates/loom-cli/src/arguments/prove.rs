@@ -9,7 +9,7 @@ use loom_prover::{Limits, SEGMENT_PO2};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The programs that come with Loom, and their private inputs:
-  dti               {\"income_cents\": N, \"debt_cents\": N, \"limit_bps\": N}, both of one period, such as a month
+  dti               {\"income_cents\": N, \"debt_cents\": N, \"limit_bps\": N}; both of one period
   income-threshold  {\"threshold_cents\": N, \"amounts_cents\": [N, …]}
   compliance        {\"state\": …, \"facts\": {…}}; the criteria program is the public input
   batch             [{…}, …]: cases of dti
@@ -19,9 +19,11 @@ Examples:
   loom prove dti --input case.json              the proof, in dti.receipt
   loom receipt verify dti.receipt --image-id …  what anybody else does with it
 
-Proved segments are kept in the data folder: after Ctrl-C or a crash the same command goes on where it was, and a proof
-that was made before is not made again. Exit codes: 0 proved, 1 not proved, 2 an argument or file cannot be read, 3 the
-program refused its input.")]
+Proved segments are kept in the data folder: after Ctrl-C or a crash the same command goes on \
+where it was, and a proof that was made before is not made again.
+
+Exit codes: 0 proved, 1 not proved, 2 an argument or file cannot be read, 3 the program refused \
+its input.")]
 pub struct Prove {
     /// A program that comes with Loom, or a file with a program binary
     pub program: String,

@@ -176,6 +176,7 @@ mod tests {
         settings.prover.bonsai.url = Some("https://api.example.org".into());
         settings.prover.bonsai.key = Some("bonsai.key".into());
         settings.witnesses = WitnessAddress::examples();
+        (settings.prover.threads, settings.prover.limits.segment_po2) = (Some(2), Some(16));
         let some_time = Some(std::time::Duration::from_secs(30));
         settings.runtime.payloads_kept = some_time;
         settings.runtime.blobs_kept = some_time;

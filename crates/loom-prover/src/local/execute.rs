@@ -16,9 +16,10 @@ use crate::{
     cost::{PO2_MAX, PO2_MIN, memory_mib},
 };
 
-/// Rows that are kept free at the end of a segment, for the one step that goes beyond. A step of a program without
-/// arithmetic on big numbers takes less than 5,900; the library keeps 25,000 free, which is most of a small segment.
-const STEP_ROWS: usize = 6000;
+/// Rows that are kept free at the end of a segment, for the one step that goes beyond; the first with which no step goes
+/// further. Most need a few hundred, hashing on memory that was not touched before up to 5,900, arithmetic on big numbers
+/// 25,000. What is kept free is proved for nothing, and of a small segment that would be most.
+const STEP_ROWS: [usize; 3] = [2000, 6000, MAX_INSN_CYCLES];
 /// How a program says that it has ended.
 const HALTED: u16 = 0;
 
@@ -88,16 +89,17 @@ impl<'a> Run<'a> {
     }
 
     fn split(&self, po2: u32, cycles_max: u64) -> Result<Execution, WorkError> {
-        let mut split = Split { po2, step_rows: STEP_ROWS };
-        let done = match self.once(split, cycles_max) {
-            // A step that goes further beyond the end than is kept free.
-            Err(WorkError::Refused(Refused::Input { .. })) if 1 << po2 > MAX_INSN_CYCLES => {
-                split.step_rows = MAX_INSN_CYCLES;
-                self.once(split, cycles_max)
+        let mut refused = WorkError::Refused(Refused::TooLong { max: cycles_max });
+        for step_rows in STEP_ROWS.into_iter().filter(|rows| rows << 1 < 1 << po2) {
+            let split = Split { po2, step_rows };
+            match self.once(split, cycles_max) {
+                Ok((journal, cost)) => return Ok(Execution { journal, cost, split }),
+                // Perhaps a step that goes further. That the program takes its input is known by now.
+                Err(error @ WorkError::Refused(Refused::Input { .. })) => refused = error,
+                Err(error) => return Err(error),
             }
-            done => done,
-        };
-        done.map(|(journal, cost)| Execution { journal, cost, split })
+        }
+        Err(refused)
     }
 
     fn once(&self, split: Split, cycles_max: u64) -> Result<(Vec<u8>, Cost), WorkError> {
