@@ -8,6 +8,7 @@ mod journals;
 mod log;
 mod messages;
 mod model;
+mod proofs;
 mod replay;
 
 use std::fmt;
@@ -74,6 +75,7 @@ pub(crate) fn check(durable: &Storage, facts: &[Dated], asked: &[Asked], at_rest
     messages::check(&histories, &handled, facts, at_rest, &mut findings);
     controls::check(&histories, &handled, facts, &mut findings);
     effects::check(&histories, facts, &mut findings);
+    proofs::check(durable, &histories, facts, &mut findings);
     model::check(&histories, &mut findings);
     replay::check(durable, &histories, &mut findings);
     bundles::check(asked, &histories, &mut findings);

@@ -20,6 +20,7 @@ mod node;
 mod operator;
 mod outside;
 mod program;
+mod prover;
 mod random;
 mod record;
 mod run;

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use loom_evidence::SigningKey;
 use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, Retry, Sandbox};
-use loom_runtime::{Assembly, BlockingWork, Clock as _, Handle, Host, Outside, Settings};
+use loom_runtime::{Assembly, BlockingWork, Clock as _, Handle, Host, Outside, Proving, Settings};
 use loom_types::{Cid, Codec, Namespace};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     executor::Group,
     guest::{ACTOR, EFFECT, NativeSandbox, PURE},
+    prover::{self, SimProver},
     random::Random,
     record::Fact,
     scenario::{ACTOR_TYPES, Ending, Scenario},
@@ -117,7 +118,7 @@ impl Lives {
             outside: Outside::none(),
             log_key: Some(log_key()),
             witnesses: Vec::new(),
-            prove: None,
+            prove: Some(Proving::new([5; 32], Arc::new(SimProver { world: self.world.clone() }))),
         }
     }
 
@@ -171,7 +172,7 @@ pub(crate) fn log_key() -> SigningKey {
 }
 
 async fn deploy(handle: &Handle) {
-    for module in [ACTOR, PURE, EFFECT] {
+    for module in [ACTOR, PURE, EFFECT, prover::PROGRAM] {
         handle.put_blob(Bytes::from_static(module)).await.expect("nothing fails yet");
     }
     handle.deploy(&Namespace::default(), deployment()).await.expect("the manifest is in order");
@@ -190,5 +191,7 @@ pub(crate) fn deployment() -> Deployment {
     };
     let actors = ACTOR_TYPES.map(|name| (name.to_owned(), actor.clone()));
     let activities = [("pure".to_owned(), activity(PURE, &[])), ("effect".to_owned(), activity(EFFECT, &["http"]))];
-    Deployment::new("simulation", BTreeMap::from(actors), BTreeMap::from(activities)).expect("it is in order")
+    let deployment = Deployment::new("simulation", BTreeMap::from(actors), BTreeMap::from(activities));
+    let programs = [("program".to_owned(), prover::program())].into();
+    deployment.and_then(|deployment| deployment.with_programs(programs)).expect("it is in order")
 }

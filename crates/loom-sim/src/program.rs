@@ -68,6 +68,10 @@ pub(crate) enum Op {
         ending: Ending,
         start: bool,
     },
+    /// Has a run of a program proved, over one of a few inputs.
+    Prove {
+        input: u8,
+    },
     Call {
         to: ActorName,
         program: Box<Program>,

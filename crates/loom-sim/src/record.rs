@@ -9,7 +9,7 @@ use std::{
 };
 
 use loom_runtime::Clock as _;
-use loom_types::{ActorAddress, Entry, EntryBody, SequenceNumber, TurnNumber};
+use loom_types::{ActorAddress, Cid, Entry, EntryBody, SequenceNumber, TurnNumber};
 
 use crate::clock::SimClock;
 
@@ -38,6 +38,8 @@ pub(crate) enum Fact {
     Effect { key: String, count: u32 },
     /// The host gave up on an activity that had begun.
     Abandoned { key: String },
+    /// A run over this input was asked of the prover.
+    Proving { input: Cid },
     /// A client sent a message.
     Sent { client: usize, id: String, to: ActorAddress },
     /// It was told that the message is durable.
@@ -123,6 +125,7 @@ impl fmt::Display for Fact {
             Fact::Fault { what } => write!(f, "fault      {what}"),
             Fact::Effect { key, count } => write!(f, "world      effect {key}, time {count}"),
             Fact::Abandoned { key } => write!(f, "world      effect {key} abandoned by the host"),
+            Fact::Proving { input } => write!(f, "prover     asked for {input}"),
             Fact::Sent { client, id, to } => write!(f, "client {client}   sent {id} to {}", to.local()),
             Fact::Accepted { id } => write!(f, "client     {id} accepted"),
             Fact::Settled { id, result: Ok(reply) } => write!(f, "client     {id} settled: {reply}"),

@@ -28,6 +28,11 @@ impl World {
         Arc::new(Self { disk: None, effects: Mutex::default(), fickle: false, replies: Mutex::default() })
     }
 
+    /// What everything is kept on; there is none when turns are run again.
+    pub(crate) fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("a replay reaches nothing outside")
+    }
+
     /// Whether the host is in trouble right now.
     pub(crate) fn fails(&self) -> bool {
         let Some(disk) = &self.disk else { return false };

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use loom_evidence::Bundle;
 use loom_runtime::redact;
 use loom_types::{ActorAddress, EntryBody, TurnResult};
-use loom_verify::{Class, Report, verify, verify_both};
+use loom_verify::{Class, Report, verify_both_with, verify_with};
 
 use super::{Findings, journals::Histories};
-use crate::{auditor::Asked, guest::NativeSandbox, node, world::World};
+use crate::{auditor::Asked, guest::NativeSandbox, node, prover::SimReceipts, world::World};
 
 const GIVEN: &str = "there is a bundle of every turn that is over";
 const HOLDS: &str = "what a bundle says comes out again";
@@ -60,7 +60,7 @@ impl Verifier {
     }
 
     fn verify(&self, file: &Bytes) -> Report {
-        verify(file, &self.auditor, &self.sandbox).expect("what was written is read")
+        verify_with(file, &self.auditor, &self.sandbox, &SimReceipts).expect("what was written is read")
     }
 
     fn check(&self, one: &Asked, bundle: &Bundle, file: &Bytes, findings: &mut Findings) -> Report {
@@ -91,7 +91,8 @@ impl Verifier {
     }
 
     fn check_both(&self, one: &Asked, earlier: &Bytes, later: &Bytes, findings: &mut Findings) {
-        let report = verify_both(earlier, later, &self.auditor, &self.sandbox).expect("what was written is read");
+        let report = verify_both_with(earlier, later, &self.auditor, &self.sandbox, &SimReceipts);
+        let report = report.expect("what was written is read");
         findings.expect(report.ok, CONTINUES, || format!("{}: {:#?}", name(one), report.failures));
     }
 
