@@ -1,4 +1,5 @@
-//! Builds the WASM guests and the RISC Zero programs, and checks that the committed ones are what their sources build to.
+//! Builds the WASM guests and the RISC Zero programs, and checks that the committed ones are what their sources build
+//! to.
 //!
 //! `guests/prebuilt/` holds every guest as a module plus `DIGESTS.toml`, so that tests, the demo
 //! and whoever has no WASM compiler can run them. A build must give the same bytes wherever the

@@ -1,8 +1,8 @@
 //! `batch`: the debt-to-income ratios of many cases under one Merkle root.
 //!
 //! A leaf is SHA-256 of what the program [`dti`](crate::dti) says of the case alone, 37 bytes. A node is SHA-256 of its
-//! children's hashes one after the other, [`CHILDREN`] of them, fewer only at the end of a level. No number of hashes is
-//! as long as a leaf's 37 bytes, so that one cannot pass for the other. A level of one hash is the root.
+//! children's hashes one after the other, [`CHILDREN`] of them, fewer only at the end of a level. No number of hashes
+//! is as long as a leaf's 37 bytes, so that one cannot pass for the other. A level of one hash is the root.
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! From a program as its compiler leaves it to the program binary that is run and proved: `pack PROGRAM.elf PROGRAM.bin`.
-//! Prints the image id.
+//! From a program as its compiler leaves it to the program binary that is run and proved: `pack PROGRAM.elf
+//! PROGRAM.bin`. Prints the image id.
 
 use risc0_binfmt::ProgramBinary;
 use risc0_zkos_v1compat::V1COMPAT_ELF;

@@ -1,8 +1,8 @@
 //! Proves the debt-to-income ratios of thousands of cases under one Merkle root.
 //!
 //! The input is one payload block whose value is the cases' own payload blocks, one after the other, see
-//! `docs/formats/programs.md`. A leaf is the digest of what the program `dti` would put out for the case alone, so a case
-//! and its path in the tree say as much as a proof of its own.
+//! `docs/formats/programs.md`. A leaf is the digest of what the program `dti` would put out for the case alone, so a
+//! case and its path in the tree say as much as a proof of its own.
 //!
 //! What a case costs is what counts here, and most of that is four digests: the set's, the case's, the leaf's and a
 //! share of a node's. So cases are read sixteen at a time, the children of one node, and worked on where they lie: from

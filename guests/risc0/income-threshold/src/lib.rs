@@ -39,8 +39,8 @@ pub fn run() -> Digest {
     kit::commit(&mut journal, OUTPUT_BYTES)
 }
 
-/// The threshold, and whether the amounts behind it reach it. Traps if there is none, or too many, or half of one, or if
-/// they do not add up within 64 bits.
+/// The threshold, and whether the amounts behind it reach it. Traps if there is none, or too many, or half of one, or
+/// if they do not add up within 64 bits.
 fn add_up(value: &[u8]) -> (u64, bool) {
     let (numbers, rest) = value.as_chunks::<AMOUNT_BYTES>();
     check(rest.is_empty() && numbers.len() <= 1 + AMOUNTS_MAX);

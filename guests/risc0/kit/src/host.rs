@@ -144,7 +144,8 @@ const ROUND: [u32; 64] = [
     0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
 ];
 
-/// An input as the sender builds it: the length of the private block, the block, zeros to a whole word, the public part.
+/// An input as the sender builds it: the length of the private block, the block, zeros to a whole word, the public
+/// part.
 pub fn input(block: &[u8], public: &[u8]) -> Vec<u8> {
     let length = u32::try_from(block.len()).expect("a block of a test is short");
     let mut input = [&length.to_le_bytes(), block].concat();
