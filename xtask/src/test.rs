@@ -47,7 +47,7 @@ fn format(root: &Path) -> Result<()> {
     for manifest in ["guests/Cargo.toml", "sdk/rust/Cargo.toml"] {
         cargo(root, &["fmt", "--all", "--manifest-path", manifest, "--check"])?;
     }
-    Ok(())
+    cargo(root, &[&["fmt", "--manifest-path", PROGRAMS, "--check"], &PROGRAM_PACKAGES[..]].concat())
 }
 
 fn spelling(root: &Path) -> Result<()> {
@@ -58,28 +58,36 @@ fn spelling(root: &Path) -> Result<()> {
     run(command("typos").current_dir(root))
 }
 
+/// The programs that are proved: a workspace of their own.
+const PROGRAMS: &str = "guests/risc0/Cargo.toml";
+/// Its packages. What it has by a link is tested where it is.
+const PROGRAM_PACKAGES: [&str; 10] =
+    ["-p", "batch", "-p", "compliance", "-p", "dti", "-p", "income-threshold", "-p", "loom-risc0-kit"];
+
 /// With the prover, where it can be built. One choice for all parts, so that nothing is built twice.
-fn features() -> &'static [&'static str] {
-    match output(command("c++").arg("--version")) {
-        Some(_) => &["--features", "loom-cli/prover,loom-prover/local"],
+fn features() -> [&'static str; 2] {
+    let features = match output(command("c++").arg("--version")) {
+        Some(_) => "loom-cli/bonsai,loom-cli/prover,loom-prover/bonsai,loom-prover/local",
         None => {
             eprintln!("without the prover and its proofs: no C++ compiler (apt-get install g++)");
-            &[]
+            "loom-cli/bonsai,loom-prover/bonsai"
         }
-    }
+    };
+    ["--features", features]
 }
 
 fn lints(root: &Path) -> Result<()> {
-    let words = [&["clippy", "--workspace", "--all-targets"], features(), &["--", "-D", "warnings"]];
+    let words = [&["clippy", "--workspace", "--all-targets"], &features()[..], &["--", "-D", "warnings"]];
     cargo(root, &words.concat())
 }
 
 fn tests(root: &Path) -> Result<()> {
-    cargo(root, &[&["test", "--workspace", "--no-fail-fast"], features()].concat())
+    cargo(root, &[&["test", "--workspace", "--no-fail-fast"], &features()[..]].concat())
 }
 
 fn guest_tests(root: &Path) -> Result<()> {
     cargo(root, &["test", "--manifest-path", "guests/Cargo.toml"])?;
+    cargo(root, &[&["test", "--manifest-path", PROGRAMS], &PROGRAM_PACKAGES[..]].concat())?;
     for folder in ["sdk/assemblyscript", "guests/assemblyscript"] {
         run(command("npm").current_dir(root.join(folder)).arg("test"))?;
     }

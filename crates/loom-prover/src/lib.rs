@@ -1,11 +1,11 @@
-//! Proves runs of RISC Zero programs on this machine.
+//! Proves runs of RISC Zero programs, on this machine or by asking a server.
 //!
 //! A proof takes minutes to hours of processor time, so what matters is what is left of it after a crash. Each proof is
 //! a [`Job`], a folder; the run is split into segments, and the proof of each is stored there as soon as it is made and
 //! verified. Whoever takes up the job again executes the program anew, which takes milliseconds and gives the same
 //! segments, and proves those that are not there.
 //!
-//! Proving itself is behind the feature `local`, and is done by a process of its own ([`work`]): its code is large,
+//! Proving itself is behind the feature `local`, and is done by a process of its own (`work`): its code is large,
 //! partly C++, and wants all the memory that it may have. The process that waits for it reads [`Event`]s.
 //!
 //! What is kept here:
@@ -16,13 +16,15 @@
 //!
 //! Deliberately absent: verifying receipts of others (`loom-risc0-verify`), what programs mean (`loom-programs`).
 //!
-//! Start at [`Processes`], which is a node's prover, and [`work`], which is a process's work.
+//! Start at [`Processes`], which is a node's prover, and `work`, which is a process's work. `Bonsai`, behind a feature of that
+//! name, is the prover that asks a server.
 
 #[cfg(feature = "bonsai")]
 mod bonsai;
 mod cost;
 mod error;
 mod event;
+#[cfg_attr(not(feature = "local"), allow(dead_code, reason = "only whoever proves here reads all of a job"))]
 mod job;
 #[cfg(feature = "local")]
 mod local;

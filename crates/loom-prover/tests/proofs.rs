@@ -1,5 +1,6 @@
 //! Real proofs, by real processes that are killed. A segment takes about ten seconds on two processors.
 #![cfg(feature = "local")]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::{path::Path, sync::Mutex};
 

@@ -256,7 +256,7 @@ async fn without_a_prover_steps_fail_at_once() {
     let program = |name: &str| request.replace("\"dti\"", &format!("\"{name}\""));
     for (name, kind) in [("dti", "no-prover"), ("ltv", "unknown-program")] {
         let said = node.run(kind, &program(name)).await;
-        let said = said.map_or_else(|failure| failure.to_string(), |reply| reply);
+        let said = said.unwrap_or_else(|failure| failure.to_string());
         let page = node.handle.journal(&probe(kind), SequenceNumber(0)).await.unwrap();
         let payloads = page.iter().flat_map(|journaled| &journaled.payloads);
         let refused = payloads.filter(|(role, _, _)| *role == "err").count();
