@@ -1,6 +1,6 @@
 //! Programs that a deployment can have proved: from the files that `loom.toml` names to what a manifest says.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use bytes::Bytes;
 use loom_client::ManifestProgram;
@@ -8,24 +8,34 @@ use loom_types::{Cid, Codec};
 
 use crate::{CliError, manifest::ProgramFile};
 
+/// What the name of a program that comes with Loom begins with, where a file could be named.
+const KNOWN: &str = "loom:";
+
 /// A program's bytes, and what the manifest says of it.
 pub(crate) fn read(folder: &Path, program: ProgramFile<'_>) -> Result<(Bytes, ManifestProgram), CliError> {
-    let path = folder.join(program.file);
-    let binary: Bytes = std::fs::read(&path).map_err(|error| CliError::file(&path, error))?.into();
-    let image_id = match program.image_id {
-        Some(image_id) => image_id.to_owned(),
-        None => image_id_of(&binary).ok_or_else(|| {
-            let text = format!("programs.{}: the image id of {} is not known", program.name, path.display());
-            CliError::new("config-invalid", text).hint("write it beside the file: { file = \"…\", image_id = \"…\" }")
-        })?,
+    let invalid = |problem: &dyn Display| {
+        CliError::new("config-invalid", format!("programs.{}: {}: {problem}", program.name, program.file))
     };
+    let read = match program.file.strip_prefix(KNOWN) {
+        Some(name) => Known::named(name)
+            .ok_or_else(|| {
+                let names = loom_programs::Program::ALL.map(|program| format!("{KNOWN}{}", program.name())).join(", ");
+                invalid(&"no program of this name comes with Loom").hint(format!("there are {names}"))
+            })?
+            .program(),
+        None => {
+            let path = folder.join(program.file);
+            let binary = std::fs::read(&path).map_err(|error| CliError::file(&path, error))?;
+            loom_prover::Program::read(binary.into()).map_err(|error| invalid(&error))?
+        }
+    };
+    let image_id = read.image_id().to_string();
+    if let Some(expected) = program.image_id.filter(|expected| !expected.eq_ignore_ascii_case(&image_id)) {
+        return Err(invalid(&format!("its image id is {image_id}, not {expected}")));
+    }
+    let binary = read.binary().clone();
     let cid = Cid::of(Codec::Raw, &binary).to_string();
     Ok((binary, ManifestProgram { image_id, binary: cid }))
-}
-
-/// A program's name, if these are the bytes of one.
-fn image_id_of(binary: &Bytes) -> Option<String> {
-    loom_prover::Program::read(binary.clone()).ok().map(|program| program.image_id().to_string())
 }
 
 /// A program that comes with Loom.
