@@ -203,7 +203,7 @@ async fn whoever_asks_for_the_same_shares_the_run() {
         })
         .await;
     }
-    assert_eq!((prover.requests().len(), node.handle.metrics().proofs_running.get()), (2, 2));
+    assert_eq!((prover.requests().len(), node.handle.metrics().proofs_running.get()), (2, 2), "'a' and 'b' share one");
     // The run goes on until nobody waits for it.
     node.handle.fail_turn(&probe("a"), "enough", "admin").await.unwrap();
     assert_eq!(prover.dropped.available_permits(), 0);
@@ -211,11 +211,11 @@ async fn whoever_asks_for_the_same_shares_the_run() {
     prover.let_go().await;
     node.handle.fail_turn(&probe("c"), "enough", "admin").await.unwrap();
     prover.let_go().await;
-    assert_eq!(node.handle.metrics().proofs_running.get(), 0);
+    eventually(async || node.handle.metrics().proofs_running.get() == 0).await;
     // And is begun anew for who comes later.
     node.run("d", &proves("1")).await.unwrap();
     let requests = prover.requests();
-    assert!(requests.len() == 3 && requests[2] == requests[0], "with the same block, salt and all");
+    assert!(requests.len() == 3 && requests[..2].contains(&requests[2]), "with the same block, salt and all");
     node.runtime.shutdown().await;
 }
 
