@@ -109,6 +109,26 @@ export class Any {
   ) {}
 }
 
+/** A run of a program that was proved. */
+export class Proof {
+  constructor(
+    /** The program, 64 hex digits. */
+    public readonly imageId: string,
+    /** What the program says to everybody. The first 32 bytes name the input without telling it. */
+    public readonly publicOutput: Uint8Array,
+    /** CID of the receipt, which anybody can verify. */
+    public readonly receipt: string,
+  ) {}
+
+  /** The proof in the answer to waiting for one. Traps if there is none. */
+  static of(answer: Answer): Proof {
+    const members = answer.object();
+    const output = base64Decode(text(members, "public_output"));
+    assert(output !== null, "a proof's output is " + answer.json);
+    return new Proof(text(members, "image_id"), output!, text(members, "receipt"));
+  }
+}
+
 /** Who and where this turn is. */
 export function context(): Context {
   const members = issue(operation("context")).object();
@@ -190,6 +210,25 @@ export function sleep(ms: i64): Answer {
 /** Starts a durable timer. Answers a handle: `Handle.of(...)`. */
 export function startTimer(ms: i64): Answer {
   return issue(operation("timer.start").integer("ms", ms));
+}
+
+/**
+ * Starts to prove a run of one of the deployment's programs. Answers a handle: `Handle.of(...)`, and
+ * what that answers is a {@link Proof}. `input` is private: it is journaled apart from everything
+ * else, and left out of bundles unless somebody asks for it. `open` is not.
+ */
+export function startProof(
+  program: string,
+  mediaType: string,
+  input: Uint8Array,
+  open: Uint8Array | null = null,
+): Answer {
+  const given = new ObjectWriter().string("media_type", mediaType);
+  given.string("base64", base64Encode(input));
+  const writer = operation("prove.start").string("program", program);
+  writer.json("input", given.toString());
+  if (open !== null && open.length > 0) writer.string("public", base64Encode(open));
+  return issue(writer);
 }
 
 /**

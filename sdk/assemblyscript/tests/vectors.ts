@@ -8,6 +8,7 @@ import {
   JSON,
   ObjectWriter,
   PromiseToken,
+  Proof,
   Received,
   Retry,
   activity,
@@ -33,6 +34,7 @@ import {
   spawn,
   startActivity,
   startCall,
+  startProof,
   startReceive,
   startTimer,
   state,
@@ -68,8 +70,31 @@ export function execute(inputJson: string): string {
   if (name == "turn-restart-refused") return settled(restart('{"page":2}'));
   if (name == "sleep") return settled(sleep(86400000));
   if (name == "timer-start") return started(startTimer(1));
+  if (name.startsWith("prove-")) return proved(name);
   if (name == "unknown-op") return settled(request('{"op":"teleport","to":"moon"}'));
   return unperformed(name);
+}
+
+function proved(name: string): string {
+  if (name == "prove-start") {
+    const open = new Uint8Array(2);
+    open[0] = 1;
+    open[1] = 2;
+    return started(startProof("dti", "application/json", utf8("{}"), open));
+  }
+  if (name == "prove-start-private") {
+    return started(startProof("dti", "text/plain", utf8("café")));
+  }
+  const answer = new Handle(16).wait();
+  if (!answer.ok) return answer.output();
+  const proof = Proof.of(answer);
+  const members = new ObjectWriter().string("image_id", proof.imageId);
+  members.json("public_output", bytesJson(proof.publicOutput));
+  return ok(members.string("receipt", proof.receipt).toString());
+}
+
+function utf8(text: string): Uint8Array {
+  return Uint8Array.wrap(String.UTF8.encode(text));
 }
 
 function http(name: string): string {

@@ -5,6 +5,7 @@
 //! them, which fails the turn.
 
 mod actors;
+mod proofs;
 pub mod state;
 
 pub(crate) mod request;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use self::actors::{Child, Received, Spawn, receive, restart, spawn, start_receive};
+pub use self::proofs::{Proof, start_proof};
 pub(crate) use self::request::misfit;
 use self::request::{Answer, Request};
 use crate::encoding::{base64_decode, base64_encode, hex_decode};

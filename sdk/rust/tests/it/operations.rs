@@ -121,6 +121,11 @@ fn perform(name: &str) -> Result<Value, Error> {
         "turn-restart-refused" => Err(host::restart(&json!({"page": 2}))),
         "sleep" => done(host::sleep(86_400_000)),
         "timer-start" => raw(host::start_timer(1)),
+        "prove-start" => raw(host::start_proof("dti", "application/json", b"{}", &[1, 2])),
+        "prove-start-private" => raw(host::start_proof("dti", "text/plain", "café".as_bytes(), &[])),
+        "prove-await" => RawHandle(16).typed::<host::Proof>().wait().map(|proof| {
+            json!({"image_id": proof.image_id, "public_output": proof.public_output, "receipt": proof.receipt})
+        }),
         "promise-create" => {
             let promise = host::promise::<Value>("approve loan 17", &json!({"amount": 7}))?;
             Ok(json!({"handle": promise.handle.raw(), "token": promise.token}))
