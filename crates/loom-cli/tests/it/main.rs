@@ -10,6 +10,7 @@ mod guests;
 mod observability;
 mod outside;
 mod process;
+mod proofs;
 mod receipt;
 mod security;
 mod tenants;
