@@ -7,7 +7,7 @@ mod scripts;
 use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
 
 use loom_harness::{Bench, Script};
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits};
+use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, ImageId, ProgramSpec};
 use loom_types::{Cid, Codec};
 use loom_wasmtime::{Settings, WasmtimeSandbox};
 
@@ -28,7 +28,9 @@ fn deployment() -> (Deployment, BTreeMap<Cid, Vec<u8>>) {
     };
     let actors = [("probe".to_owned(), ActorSpec::new(cid(&probe), limits))].into();
     let activities = [("echo".to_owned(), activity(&[])), ("effect".to_owned(), activity(&["http"]))].into();
+    let program = ProgramSpec { image_id: ImageId([7; 32]), binary: cid(b"program") };
     let deployment = Deployment::new("tests", actors, activities).unwrap();
+    let deployment = deployment.with_programs([("dti".to_owned(), program)].into()).unwrap();
     (deployment, [(cid(&probe), probe), (cid(&echo), echo)].into())
 }
 

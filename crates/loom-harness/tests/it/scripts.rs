@@ -131,3 +131,26 @@ fn a_turn_that_restarts_goes_on_in_the_same_run() {
             "output": {"answers": [{"ok": 1}]}, "state": 1}"#,
     );
 }
+
+/// What comes of a proof is the script's to say; the input is a member of the request like any other.
+#[test]
+fn proofs_come_out_as_the_script_says() {
+    let asks = r#"{"op":"prove.start","program":"dti","input":{"media_type":"text/plain","base64":"NTAwMA=="}}"#;
+    let input =
+        format!(r#"{{"do":[{asks},{{"op":"await","handles":[{{"$ref":0}}],"mode":"all"}},{{"reply":{{"$ref":1}}}}]}}"#);
+    let script = |program: &str, answer: &str, output: &str| {
+        let request = asks.replace("dti", program);
+        format!(
+            r#"{{"actor":"probe","cases":[{{"name":"proves","runs":[{{"input":{},"steps":[
+                {{"request":{request}{answer}}}],"output":{output}}}]}}]}}"#,
+            input.replace("dti", program)
+        )
+    };
+    let answer = r#","after_ms":60000,"answer":{"ok":{"public_output":"AQI="}}"#;
+    assert_eq!(report(&script("dti", answer, r#"[{"ok":{"public_output":"AQI="}}]"#)), "ok proves (1 runs)");
+    let refused = r#","answer":{"err":{"kind":"proof-refused","message":"no"}}"#;
+    let output = r#"[{"err":{"kind":"proof-refused","message":"no","retryable":false}}]"#;
+    assert_eq!(report(&script("dti", refused, output)), "ok proves (1 runs)");
+    let waits = report(&script("dti", "", "null"));
+    assert!(waits.contains("a proof of dti") && waits.contains("answer"), "{waits}");
+}
