@@ -18,7 +18,7 @@ pub(crate) use self::{
     deploy::{Deploy, DeployFormer, Deployments},
     guests::{Build, GuestKind, GuestLanguage, New, Test},
     node::NodeArguments,
-    prove::{Prove, Worker, WorkerKind},
+    prove::{Prove, Worker},
     receipt::{Receipt, VerifyReceipt},
     token::Token,
     witness::Witness,

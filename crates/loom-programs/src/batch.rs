@@ -1,6 +1,6 @@
 //! `batch`: the debt-to-income ratios of many cases under one Merkle root.
 //!
-//! A leaf is SHA-256 of what the program [`dti`](crate::dti) says of the case alone, 37 bytes. A node is SHA-256 of its
+//! A leaf is SHA-256 of what the program [`dti`] says of the case alone, 37 bytes. A node is SHA-256 of its
 //! children's hashes one after the other, [`CHILDREN`] of them, fewer only at the end of a level. No number of hashes
 //! is as long as a leaf's 37 bytes, so that one cannot pass for the other. A level of one hash is the root.
 
@@ -44,7 +44,7 @@ impl Input {
     }
 }
 
-/// The payload's value for these cases, each a payload block of [`dti`](crate::dti).
+/// The payload's value for these cases, each a payload block of [`dti`].
 pub fn value<B: AsRef<[u8]>>(cases: &[B]) -> Result<Vec<u8>, InvalidInput> {
     if !(1..=CASES_MAX).contains(&cases.len()) {
         return Err(InvalidInput::Count { what: "cases", found: cases.len(), max: CASES_MAX });

@@ -86,7 +86,7 @@ impl From<LimitArguments> for Limits {
 /// `loom worker`
 #[derive(Debug, Args)]
 pub struct Worker {
-    /// What to work on
+    /// What to work on; there is one kind so far
     #[arg(long, value_name = "WHAT")]
     pub only: WorkerKind,
     #[command(flatten)]

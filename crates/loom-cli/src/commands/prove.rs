@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::{
     CliError,
-    arguments::{Prove, Worker, WorkerKind},
+    arguments::{Prove, Worker},
     output::{self, grouped, hex},
     programs, proving,
     settings::ProverSettings,
@@ -242,7 +242,6 @@ fn dry_run(_: &Asked, _: &Task, _: &[u8; 32], _: &Limits, _: bool) -> Result<(),
 
 #[cfg(feature = "prover")]
 pub(super) fn worker(arguments: &Worker) -> Result<(), CliError> {
-    let WorkerKind::Prove = arguments.only;
     // One write for a line, so that whoever reads never sees half of one.
     let say = |event: Event| output::print_json(&event);
     let job = Job::open(&arguments.job);
