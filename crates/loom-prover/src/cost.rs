@@ -28,7 +28,8 @@ impl Default for Limits {
 pub(crate) const PO2_MIN: u32 = 14;
 pub(crate) const PO2_MAX: u32 = 21;
 
-/// Processor time of a row, in milliseconds, of kernels built with full optimisation: 17 to 19 s for 2^14 of them.
+/// Processor time of a row, in milliseconds, of kernels built with full optimisation: 17 to 19 s for 2^14 of them
+/// (docs/internals/risc0.md). A development build takes twice that.
 const CPU_MS_PER_ROW: f64 = 1.1;
 /// Memory of a prover with nothing to do, in MiB.
 const MEMORY_BASE_MIB: u64 = 20;
@@ -36,7 +37,7 @@ const MEMORY_BASE_MIB: u64 = 20;
 const MEMORY_AT_PO2_14_MIB: u64 = 142;
 
 /// Memory to prove one segment, in MiB.
-pub fn memory_mib(po2: u32) -> u64 {
+pub(crate) fn memory_mib(po2: u32) -> u64 {
     MEMORY_BASE_MIB + (MEMORY_AT_PO2_14_MIB << po2.saturating_sub(PO2_MIN))
 }
 

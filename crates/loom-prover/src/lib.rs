@@ -36,7 +36,7 @@ pub use self::bonsai::{Bonsai, BonsaiError, BonsaiSettings, CallError, InvalidSe
 #[cfg(feature = "local")]
 pub use self::local::{Execution, execute, work};
 pub use self::{
-    cost::{Cost, Limits, SEGMENT_PO2, memory_mib},
+    cost::{Cost, Limits, SEGMENT_PO2},
     error::{JobError, ProgramError, Refused, WorkError},
     event::{Event, Used},
     job::{Job, Jobs, Task},

@@ -4,7 +4,6 @@
 //! nothing but a job's folder, and says on its standard output how far it is, one [`Event`] a line.
 
 use std::{
-    collections::BTreeSet,
     ffi::OsString,
     io::{BufRead as _, BufReader},
     process::{Child, Command, ExitStatus, Stdio},
@@ -194,18 +193,15 @@ fn prove(
         Task { image_id, program: request.program.clone(), input: stdin(&request.input, &request.public).into() };
     let job = jobs.job(&task, secret).map_err(|error| fault(&error.into()))?;
     progress.report(ProofStage::Executing);
-    let (mut done, mut of) = (BTreeSet::new(), 0);
+    let (mut number, mut of) = (1, 0);
     let report = |event: &Event| match event {
         Event::Planned { cost } => {
             of = cost.segment_po2.len() as u32;
-            progress.report(ProofStage::Segment { number: 1, of });
+            progress.report(ProofStage::Segment { number, of });
         }
-        Event::Segment { index, .. } => {
-            done.insert(*index);
-            match (done.len() as u32 + 1).checked_sub(of) {
-                Some(1..) => progress.report(ProofStage::Joining),
-                _ => progress.report(ProofStage::Segment { number: done.len() as u32 + 1, of }),
-            }
+        Event::Segment { .. } => {
+            number += 1;
+            progress.report(if number > of { ProofStage::Joining } else { ProofStage::Segment { number, of } });
         }
         _ => {}
     };

@@ -104,14 +104,11 @@ impl<'a> Run<'a> {
 
     fn once(&self, split: Split, cycles_max: u64) -> Result<(Vec<u8>, Cost), WorkError> {
         let mut segment_po2 = Vec::new();
-        let mut cost = Cost { user_cycles: 0, paging_cycles: 0, segment_po2: Vec::new() };
-        let (journal, cycles) = self.segments(split, cycles_max, |segment| {
+        let (journal, (user_cycles, paging_cycles)) = self.segments(split, cycles_max, |segment| {
             segment_po2.push(segment.po2);
             Ok(())
         })?;
-        (cost.user_cycles, cost.paging_cycles) = cycles;
-        cost.segment_po2 = segment_po2;
-        Ok((journal, cost))
+        Ok((journal, Cost { user_cycles, paging_cycles, segment_po2 }))
     }
 
     /// Runs the program; the segments go to `each` in order, on another thread. Says the output, and the cycles of user
