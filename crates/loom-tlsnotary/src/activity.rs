@@ -1,0 +1,234 @@
+//! The verifier as a function of texts: what a `verify` step runs, natively and as a module in the sandbox.
+//!
+//! Policy and arguments are JSON objects, described in `docs/formats/presentation.md`. What comes out is a function of
+//! what goes in, the same on any machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use data_encoding::{BASE64, HEXLOWER};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::{
+    fields::{Extracted, Field, Missing, NoFields, extract},
+    verify::{Finding, NotaryKey, Policy as Trust, Rejected, Roots, TimeWindow, Verified, verify},
+};
+
+/// What the deployment says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Policy {
+    /// Hex: whose word counts.
+    notary_keys: Vec<String>,
+    /// Certificates in DER, in base64: which authorities count.
+    roots: Vec<String>,
+    /// Which servers count; any that is disclosed without.
+    #[serde(default)]
+    servers: Vec<String>,
+    /// How old a session may be when the turn begins.
+    #[serde(default)]
+    age_s_max: Option<u64>,
+    /// How far the notary's clock may be ahead.
+    #[serde(default = "clock_skew_s")]
+    clock_skew_s: u64,
+    /// Whether a notary may have made the connection itself.
+    #[serde(default)]
+    trusted_fetch: bool,
+    /// Hex: notaries of whoever runs the node. Their word is no stranger's.
+    #[serde(default)]
+    operator_keys: Vec<String>,
+    /// Whether values count that stand behind holes; see [`crate::fields`].
+    #[serde(default)]
+    assume_placement: bool,
+    /// JSON pointers into the response, all of which must count.
+    #[serde(default)]
+    fields: Vec<String>,
+}
+
+const fn clock_skew_s() -> u64 {
+    300
+}
+
+/// What the actor asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// Further JSON pointers.
+    #[serde(default)]
+    fields: Vec<String>,
+}
+
+/// Why the evidence is not accepted.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("the policy {0}")]
+    Policy(String),
+    #[error("the arguments are no object with a list 'fields' of JSON pointers")]
+    Arguments,
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    #[error("it does not disclose who the server was")]
+    NoIdentity,
+    #[error("{0}, which the policy does not allow")]
+    Mode(Finding),
+    #[error("nothing of the response is disclosed, and fields are wanted")]
+    NoResponse,
+    #[error(transparent)]
+    NoFields(#[from] NoFields),
+    #[error("field {pointer:?}: {problem}")]
+    Field { pointer: String, problem: String },
+    #[error("the response has status {0}")]
+    Status(u16),
+}
+
+impl Refused {
+    fn code(&self) -> &'static str {
+        match self {
+            Refused::Policy(_) => "invalid-policy",
+            Refused::Arguments => "invalid-args",
+            Refused::Rejected(rejected) => rejected.code(),
+            Refused::NoIdentity => "name-missing",
+            Refused::Mode(_) => "mode-not-allowed",
+            Refused::NoResponse => "nothing-disclosed",
+            Refused::NoFields(_) => "response-unreadable",
+            Refused::Field { .. } => "field",
+            Refused::Status(_) => "status",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    accepted: bool,
+    attestation_id: String,
+    notary_key: String,
+    server_name: String,
+    time: u64,
+    tls_version: String,
+    findings: Vec<Value>,
+    fields: BTreeMap<String, Value>,
+}
+
+/// What is to be said of these bytes under this policy, for a turn that began at `at_ms`: JSON text.
+pub fn verdict(evidence: &[u8], policy: &str, at_ms: u64, args: &str) -> String {
+    let verdict = match judged(evidence, policy, at_ms, args) {
+        Ok(accepted) => serde_json::to_string(&accepted),
+        Err(refused) => {
+            serde_json::to_string(&json!({ "accepted": false, "code": refused.code(), "reason": refused.to_string() }))
+        }
+    };
+    verdict.expect("strings, numbers and booleans serialise")
+}
+
+fn judged(evidence: &[u8], policy: &str, at_ms: u64, args: &str) -> Result<Accepted, Refused> {
+    let policy: Policy = object(policy).map_err(|problem| Refused::Policy(format!("is not read: {problem}")))?;
+    let arguments: Arguments = object(args).map_err(|_| Refused::Arguments)?;
+    let wanted: BTreeSet<String> = policy.fields.iter().cloned().chain(arguments.fields).collect();
+    let verified = policy.verify(evidence, at_ms / 1000)?;
+    let server_name = verified.server_name.clone().ok_or(Refused::NoIdentity)?;
+    let findings = policy.findings(&verified)?;
+    let fields = if wanted.is_empty() { BTreeMap::new() } else { policy.fields(&verified, wanted)? };
+    Ok(Accepted {
+        accepted: true,
+        attestation_id: HEXLOWER.encode(&verified.attestation_id),
+        notary_key: verified.notary_key.to_string(),
+        server_name,
+        time: verified.time,
+        tls_version: verified.tls_version.to_string(),
+        findings,
+        fields,
+    })
+}
+
+impl Policy {
+    fn verify(&self, evidence: &[u8], at: u64) -> Result<Verified, Refused> {
+        let time = TimeWindow {
+            not_before: self.age_s_max.map_or(0, |age| at.saturating_sub(age)),
+            not_after: at.saturating_add(self.clock_skew_s),
+        };
+        let (notary_keys, roots) = (keys("notary_keys", &self.notary_keys)?, self.roots()?);
+        let trust = Trust { notary_keys: &notary_keys, roots: &roots, server_names: &self.servers, time };
+        Ok(verify(evidence, &trust)?)
+    }
+
+    fn roots(&self) -> Result<Roots, Refused> {
+        let mut roots = Roots::none();
+        for (place, text) in self.roots.iter().enumerate() {
+            let invalid =
+                |problem: String| Refused::Policy(format!("has no certificate at 'roots' {place}: {problem}"));
+            let der = BASE64.decode(text.as_bytes()).map_err(|error| invalid(error.to_string()))?;
+            roots.add(&der).map_err(|error| invalid(error.to_string()))?;
+        }
+        Ok(roots)
+    }
+
+    /// What a reader should know, unless the policy refuses it.
+    fn findings(&self, verified: &Verified) -> Result<Vec<Value>, Refused> {
+        let mut findings = Vec::new();
+        for finding in &verified.findings {
+            let is_allowed = match finding {
+                Finding::TrustedFetch => self.trusted_fetch,
+                Finding::UnknownMode { .. } => false,
+                _ => true,
+            };
+            if !is_allowed {
+                return Err(Refused::Mode(finding.clone()));
+            }
+            findings.push(json!({ "code": finding.code(), "detail": finding.to_string() }));
+        }
+        if keys("operator_keys", &self.operator_keys)?.contains(&verified.notary_key) {
+            let detail = "the notary is run by whoever runs this node: its word is the operator's own";
+            findings.push(json!({ "code": "operator-notary", "detail": detail }));
+        }
+        Ok(findings)
+    }
+
+    fn fields(&self, verified: &Verified, wanted: BTreeSet<String>) -> Result<BTreeMap<String, Value>, Refused> {
+        let received = verified.transcript.as_ref().map(|transcript| &transcript.received);
+        let received = received.filter(|received| !received.ranges().is_empty()).ok_or(Refused::NoResponse)?;
+        let pointers: Vec<_> = wanted.into_iter().collect();
+        let Extracted { status, fields } = extract(received, &pointers)?;
+        if status != 200 {
+            return Err(Refused::Status(status));
+        }
+        let field = |(pointer, field): (String, Result<Field, Missing>)| {
+            let refused = |problem: String| Refused::Field { pointer: pointer.clone(), problem };
+            let field = field.map_err(|missing| refused(missing.to_string()))?;
+            if !field.is_placed() && !self.assume_placement {
+                let holes = field.assumes.len();
+                return Err(refused(format!("{holes} parts before it are not disclosed and may hide where it is")));
+            }
+            let value = shown(&field);
+            Ok((pointer, value))
+        };
+        fields.into_iter().map(field).collect()
+    }
+}
+
+fn shown(field: &Field) -> Value {
+    let pairs =
+        |ranges: &[crate::Range]| ranges.iter().map(|range| json!([range.start, range.end])).collect::<Vec<_>>();
+    json!({
+        "json": field.text,
+        "range": [field.range.start, field.range.end],
+        "assumes": pairs(&field.assumes),
+        "hidden_after": pairs(&field.hidden_after),
+    })
+}
+
+fn keys(member: &str, texts: &[String]) -> Result<Vec<NotaryKey>, Refused> {
+    let mut keys = Vec::new();
+    for text in texts {
+        let read = NotaryKey::from_hex(text);
+        keys.extend(read.map_err(|problem| Refused::Policy(format!("has no key in '{member}': {problem}")))?);
+    }
+    Ok(keys)
+}
+
+/// Reads an object; a list of its members in order is none.
+fn object<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err("it is no object".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
