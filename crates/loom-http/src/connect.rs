@@ -11,7 +11,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use crate::{InvalidSettings, Resolve, Settings, address, error, target::Target};
+use crate::{AddressesError, InvalidSettings, Resolve, Settings, error, resolve::checked_addresses, target::Target};
 
 /// Addresses of one host that are tried.
 const ADDRESSES_MAX: usize = 4;
@@ -54,26 +54,19 @@ impl Connector {
 
     /// The addresses that may be connected to.
     async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, Failure> {
-        let port = target.port;
-        let resolved = match &target.host {
-            Host::Ipv4(address) => vec![SocketAddr::from((*address, port))],
-            Host::Ipv6(address) => vec![SocketAddr::from((*address, port))],
-            Host::Domain(name) => {
-                let resolved = self.resolver.resolve(name.clone(), port).await;
-                resolved.map_err(|why| error::unreachable(&target.origin(), format_args!("resolving it: {why}")))?
-            }
-        };
-        let found_any = !resolved.is_empty();
         let is_private_host = self.is_private_host(target);
-        let may_be_used = |address: &SocketAddr| is_private_host || address::is_public(address.ip());
-        // The port asked for, whatever the resolver says.
-        let usable = resolved.into_iter().map(|address| SocketAddr::new(address.ip(), port)).filter(may_be_used);
-        let usable: Vec<_> = usable.take(ADDRESSES_MAX).collect();
-        if found_any && usable.is_empty() {
-            let why = "it is in a network that is not public, where activities may not reach (http.private_hosts)";
-            return Err(error::refused(&target.origin(), why));
-        }
-        Ok(usable)
+        let found = checked_addresses(&*self.resolver, &target.host, target.port, is_private_host).await;
+        let mut addresses = found.map_err(|why| match why {
+            AddressesError::Unresolved(why) => {
+                error::unreachable(&target.origin(), format_args!("resolving it: {why}"))
+            }
+            AddressesError::NotPublic => {
+                let why = "it is in a network that is not public, where activities may not reach (http.private_hosts)";
+                error::refused(&target.origin(), why)
+            }
+        })?;
+        addresses.truncate(ADDRESSES_MAX);
+        Ok(addresses)
     }
 
     fn is_private_host(&self, target: &Target) -> bool {

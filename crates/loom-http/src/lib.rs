@@ -24,5 +24,5 @@ mod target;
 pub use self::{
     client::HttpClient,
     config::{InvalidSettings, Settings},
-    resolve::{Resolve, SystemResolver},
+    resolve::{AddressesError, Resolve, SystemResolver, checked_addresses},
 };

@@ -58,4 +58,9 @@ impl Tls {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
+
+    /// For a server of another kind that accepts connections itself.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.0.clone()
+    }
 }

@@ -3,14 +3,16 @@
 //! Policy and arguments are JSON objects, described in `docs/formats/presentation.md`. What comes out is a function of
 //! what goes in, the same on any machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod look_up;
 
-use data_encoding::{BASE64, HEXLOWER};
+use base16ct::lower::encode_string;
+use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use self::look_up::{Shown, Wanted};
 use crate::{
-    fields::{Extracted, Field, Missing, NoFields, extract},
+    fields::NoFields,
     verify::{Finding, NotaryKey, Policy as Trust, Rejected, Roots, TimeWindow, Verified, verify},
 };
 
@@ -20,8 +22,8 @@ use crate::{
 struct Policy {
     /// Hex: whose word counts.
     notary_keys: Vec<String>,
-    /// Certificates in DER, in base64: which authorities count.
-    roots: Vec<String>,
+    /// Which authorities count.
+    roots: Vec<Root>,
     /// Which servers count; any that is disclosed without.
     #[serde(default)]
     servers: Vec<String>,
@@ -43,6 +45,20 @@ struct Policy {
     /// JSON pointers into the response, all of which must count.
     #[serde(default)]
     fields: Vec<String>,
+    /// JSON pointers to values of which nothing is disclosed but where they stand.
+    #[serde(default)]
+    hidden: Vec<String>,
+}
+
+/// An authority.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Root {
+    /// Its certificate in DER, in base64.
+    Certificate(String),
+    /// What counts of it, as lists of authorities have it: contents of the certificate's fields, in base64.
+    #[serde(rename_all = "snake_case")]
+    Anchor { subject: String, subject_public_key_info: String, name_constraints: Option<String> },
 }
 
 const fn clock_skew_s() -> u64 {
@@ -56,6 +72,9 @@ struct Arguments {
     /// Further JSON pointers.
     #[serde(default)]
     fields: Vec<String>,
+    /// Further JSON pointers to hidden values.
+    #[serde(default)]
+    hidden: Vec<String>,
 }
 
 /// Why the evidence is not accepted.
@@ -63,7 +82,7 @@ struct Arguments {
 enum Refused {
     #[error("the policy {0}")]
     Policy(String),
-    #[error("the arguments are no object with a list 'fields' of JSON pointers")]
+    #[error("the arguments are no object with lists 'fields' and 'hidden' of JSON pointers")]
     Arguments,
     #[error(transparent)]
     Rejected(#[from] Rejected),
@@ -106,13 +125,15 @@ struct Accepted {
     time: u64,
     tls_version: String,
     findings: Vec<Value>,
-    fields: BTreeMap<String, Value>,
+    fields: Shown,
+    #[serde(skip_serializing_if = "Shown::is_empty")]
+    hidden: Shown,
 }
 
 /// What is to be said of these bytes under this policy, for a turn that began at `at_ms`: JSON text.
 pub fn verdict(evidence: &[u8], policy: &str, at_ms: u64, args: &str) -> String {
     let verdict = match judged(evidence, policy, at_ms, args) {
-        Ok(accepted) => serde_json::to_string(&accepted),
+        Ok((accepted, _)) => serde_json::to_string(&accepted),
         Err(refused) => {
             serde_json::to_string(&json!({ "accepted": false, "code": refused.code(), "reason": refused.to_string() }))
         }
@@ -120,24 +141,33 @@ pub fn verdict(evidence: &[u8], policy: &str, at_ms: u64, args: &str) -> String 
     verdict.expect("strings, numbers and booleans serialise")
 }
 
-fn judged(evidence: &[u8], policy: &str, at_ms: u64, args: &str) -> Result<Accepted, Refused> {
+/// All that a presentation shows that is accepted under this policy, for whoever wants more of it than its verdict has.
+pub fn accepted(evidence: &[u8], policy: &str, at_ms: u64, args: &str) -> Option<Verified> {
+    judged(evidence, policy, at_ms, args).ok().map(|(_, verified)| verified)
+}
+
+fn judged(evidence: &[u8], policy: &str, at_ms: u64, args: &str) -> Result<(Accepted, Verified), Refused> {
     let policy: Policy = object(policy).map_err(|problem| Refused::Policy(format!("is not read: {problem}")))?;
     let arguments: Arguments = object(args).map_err(|_| Refused::Arguments)?;
-    let wanted: BTreeSet<String> = policy.fields.iter().cloned().chain(arguments.fields).collect();
     let verified = policy.verify(evidence, at_ms / 1000)?;
     let server_name = verified.server_name.clone().ok_or(Refused::NoIdentity)?;
     let findings = policy.findings(&verified)?;
-    let fields = if wanted.is_empty() { BTreeMap::new() } else { policy.fields(&verified, wanted)? };
-    Ok(Accepted {
+    let all = |own: &[String], further: Vec<String>| own.iter().cloned().chain(further).collect();
+    let (fields, hidden) = (all(&policy.fields, arguments.fields), all(&policy.hidden, arguments.hidden));
+    let wanted = Wanted { fields, hidden, assume_placement: policy.assume_placement };
+    let (fields, hidden) = wanted.look_up(&verified)?;
+    let accepted = Accepted {
         accepted: true,
-        attestation_id: HEXLOWER.encode(&verified.attestation_id),
+        attestation_id: encode_string(&verified.attestation_id),
         notary_key: verified.notary_key.to_string(),
         server_name,
         time: verified.time,
         tls_version: verified.tls_version.to_string(),
         findings,
         fields,
-    })
+        hidden,
+    };
+    Ok((accepted, verified))
 }
 
 impl Policy {
@@ -153,11 +183,17 @@ impl Policy {
 
     fn roots(&self) -> Result<Roots, Refused> {
         let mut roots = Roots::none();
-        for (place, text) in self.roots.iter().enumerate() {
-            let invalid =
-                |problem: String| Refused::Policy(format!("has no certificate at 'roots' {place}: {problem}"));
-            let der = BASE64.decode(text.as_bytes()).map_err(|error| invalid(error.to_string()))?;
-            roots.add(&der).map_err(|error| invalid(error.to_string()))?;
+        for (place, root) in self.roots.iter().enumerate() {
+            let invalid = |problem: String| Refused::Policy(format!("has no authority at 'roots' {place}: {problem}"));
+            let bytes = |text: &str| Base64::decode_vec(text).map_err(|error| invalid(error.to_string()));
+            match root {
+                Root::Certificate(der) => roots.add(&bytes(der)?).map_err(|error| invalid(error.to_string()))?,
+                Root::Anchor { subject, subject_public_key_info, name_constraints } => roots.add_anchor(
+                    bytes(subject)?,
+                    bytes(subject_public_key_info)?,
+                    name_constraints.as_deref().map(bytes).transpose()?,
+                ),
+            }
         }
         Ok(roots)
     }
@@ -182,38 +218,6 @@ impl Policy {
         }
         Ok(findings)
     }
-
-    fn fields(&self, verified: &Verified, wanted: BTreeSet<String>) -> Result<BTreeMap<String, Value>, Refused> {
-        let received = verified.transcript.as_ref().map(|transcript| &transcript.received);
-        let received = received.filter(|received| !received.ranges().is_empty()).ok_or(Refused::NoResponse)?;
-        let pointers: Vec<_> = wanted.into_iter().collect();
-        let Extracted { status, fields } = extract(received, &pointers)?;
-        if status != 200 {
-            return Err(Refused::Status(status));
-        }
-        let field = |(pointer, field): (String, Result<Field, Missing>)| {
-            let refused = |problem: String| Refused::Field { pointer: pointer.clone(), problem };
-            let field = field.map_err(|missing| refused(missing.to_string()))?;
-            if !field.is_placed() && !self.assume_placement {
-                let holes = field.assumes.len();
-                return Err(refused(format!("{holes} parts before it are not disclosed and may hide where it is")));
-            }
-            let value = shown(&field);
-            Ok((pointer, value))
-        };
-        fields.into_iter().map(field).collect()
-    }
-}
-
-fn shown(field: &Field) -> Value {
-    let pairs =
-        |ranges: &[crate::Range]| ranges.iter().map(|range| json!([range.start, range.end])).collect::<Vec<_>>();
-    json!({
-        "json": field.text,
-        "range": [field.range.start, field.range.end],
-        "assumes": pairs(&field.assumes),
-        "hidden_after": pairs(&field.hidden_after),
-    })
 }
 
 fn keys(member: &str, texts: &[String]) -> Result<Vec<NotaryKey>, Refused> {

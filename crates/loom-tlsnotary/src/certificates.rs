@@ -164,7 +164,7 @@ impl Rsa {
 fn public_key(der: &[u8]) -> Option<PublicKey> {
     use rsa::traits::PublicKeyParts as _;
     let key = PublicKey::from_pkcs1_der(der).ok()?;
-    RSA_BITS.contains(&key.n().bits()).then_some(key)
+    RSA_BITS.contains(&key.n().bit_width()).then_some(key)
 }
 
 fn pkcs1<D>(key: PublicKey, digest: &[u8], signature: &[u8]) -> Option<()>

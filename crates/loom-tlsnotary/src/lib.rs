@@ -18,6 +18,7 @@
 
 pub mod activity;
 mod certificates;
+pub mod committed;
 mod decode;
 mod encode;
 pub mod fields;
@@ -30,9 +31,9 @@ pub mod verify;
 mod wire;
 
 pub use self::{
-    decode::{Malformed, decode},
+    decode::{Malformed, Problem, decode},
     encode::{Layout, encode, encode_with},
     presentation::Presentation,
     ranges::{Range, RangeSet},
-    verify::{Disclosed, Finding, NotaryKey, Policy, Rejected, Roots, TimeWindow, Verified, verify},
+    verify::{Disclosed, Finding, NotaryKey, Policy, Rejected, Roots, TimeWindow, Verified, certificates_of, verify},
 };

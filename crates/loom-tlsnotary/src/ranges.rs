@@ -83,6 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "sets, some of them of one range")]
     fn a_set_of_bytes_has_one_form() {
         for (ranges, is_canonical) in [
             (vec![], true),

@@ -11,7 +11,7 @@ mod transcript;
 pub use self::{
     disclosed::{Disclosed, Transcript},
     findings::{Finding, MODE_EXTENSION, MODE_TRUSTED_FETCH},
-    policy::{InvalidNotaryKey, InvalidRoot, NotaryKey, Policy, Roots, TimeWindow},
+    policy::{InvalidNotaryKey, InvalidRoot, NotaryKey, Policy, Roots, TimeWindow, certificates_of},
     rejected::Rejected,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     encode::Layout,
     hashing,
     limits::FIELDS_MAX,
-    presentation::{Extension, Presentation, TlsVersion},
+    presentation::{Commitment, Extension, Presentation, TlsVersion},
 };
 
 /// What a presentation says that holds under a policy.
@@ -37,6 +37,8 @@ pub struct Verified {
     pub server_name: Option<String>,
     /// What the notary or the session's owner added.
     pub extensions: Vec<Extension>,
+    /// What the notary committed to, opened or not.
+    pub commitments: Vec<Commitment>,
     /// What was said, if a transcript is there.
     pub transcript: Option<Transcript>,
     /// What a reader should know before relying on it.
@@ -59,6 +61,7 @@ pub fn verify(bytes: &[u8], policy: &Policy<'_>) -> Result<Verified, Rejected> {
     policy.check_time(connection.time)?;
     policy.check_name(identity.as_ref().map(|identity| identity.name.as_str()))?;
     let extensions: Vec<_> = body.extensions.into_iter().map(|field| field.data).collect();
+    let commitments = body.commitments.into_iter().map(|field| field.data).collect();
     let findings = findings::of(identity.as_ref(), transcript.as_ref(), &extensions);
     Ok(Verified {
         notary_key,
@@ -67,6 +70,7 @@ pub fn verify(bytes: &[u8], policy: &Policy<'_>) -> Result<Verified, Rejected> {
         tls_version: connection.version,
         server_name: identity.map(|identity| identity.name),
         extensions,
+        commitments,
         transcript,
         findings,
     })

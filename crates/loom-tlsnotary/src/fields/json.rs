@@ -26,8 +26,11 @@ pub(super) struct Scanned {
     pub(super) stopped: Option<usize>,
 }
 
-pub(super) fn scan(body: &Body, pointers: &[String]) -> Result<Scanned, Unreadable> {
-    let mut scanner = Scanner { body, at: 0, path: String::new(), depth: 0, wanted: pointers, found: BTreeMap::new() };
+/// Whether a value is wanted, by its pointer and where it stands in the body's text.
+pub(super) type IsWanted<'a> = &'a dyn Fn(&str, &Range<usize>) -> bool;
+
+pub(super) fn scan(body: &Body, is_wanted: IsWanted<'_>) -> Result<Scanned, Unreadable> {
+    let mut scanner = Scanner { body, at: 0, path: String::new(), depth: 0, is_wanted, found: BTreeMap::new() };
     let stopped = match scanner.document() {
         Ok(()) => None,
         Err(Stop::Hole(place)) => Some(place),
@@ -48,7 +51,7 @@ struct Scanner<'a> {
     /// The pointer to the value that is read.
     path: String,
     depth: usize,
-    wanted: &'a [String],
+    is_wanted: IsWanted<'a>,
     found: BTreeMap<String, Range<usize>>,
 }
 
@@ -78,8 +81,9 @@ impl Scanner<'_> {
             Some(_) => self.scalar()?,
             None => return Err(Stop::Invalid("it ends where a value is expected")),
         }
-        if self.wanted.iter().any(|wanted| *wanted == self.path) {
-            self.found.insert(self.path.clone(), start..self.at);
+        let place = start..self.at;
+        if (self.is_wanted)(&self.path, &place) {
+            self.found.insert(self.path.clone(), place);
         }
         Ok(())
     }

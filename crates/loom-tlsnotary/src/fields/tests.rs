@@ -41,7 +41,7 @@ fn holes_before_a_value_are_assumptions_and_holes_after_it_are_reported() {
     assert!(!field.is_placed());
     assert_eq!((field.assumes.len(), field.hidden_after.len()), (2, 1));
     let head = "HTTP/1.1 200 OK\r\nSet-Cookie: ___\r\n\r\n{\"a\":1}";
-    assert_eq!(look_up(head, "/a").unwrap().assumes, [29..32]);
+    assert_eq!(look_up(head, "/a").unwrap().assumes, std::slice::from_ref(&(29..32)));
 }
 
 #[test]
@@ -67,6 +67,28 @@ fn what_may_hide_a_value_or_its_place_ends_the_search() {
     let partly = look_up(&format!("{HEAD}{}", r#"{"a":"x_y"}"#), "/a");
     assert_eq!(partly, Err(Missing::Partial));
     assert_eq!(look_up(&format!("{HEAD}{}", r#"{"a":1}"#), "/b"), Err(Missing::Absent));
+}
+
+#[test]
+fn a_value_that_is_one_hole_has_a_place() {
+    let withheld = |json: &str| match look_up(&format!("{HEAD}{json}"), "/a") {
+        Err(Missing::Withheld(withheld)) => Some((withheld.range, withheld.assumes.len(), withheld.hidden_after.len())),
+        _ => None,
+    };
+    let at = |start: u64, end: u64| start + HEAD.len() as u64..end + HEAD.len() as u64;
+    for (json, expected) in [
+        (r#"{"a":"___"}"#, Some((at(6, 9), 0, 0))),
+        (r#"{"a":___}"#, Some((at(5, 8), 0, 0))),
+        (r#"{"z":"_","a":___,"b":[_]}"#, Some((at(13, 16), 1, 1))),
+        (r#"{"a":"_x"}"#, None),
+        (r#"{"a":"_x_"}"#, None),
+        (r#"{"a":1_}"#, None),
+        (r#"{"a":[_]}"#, None),
+        (r#"{"a":"x"}"#, None),
+        (r#"{"a":____"#, None),
+    ] {
+        assert_eq!(withheld(json), expected, "{json}");
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Disclosed {
     /// All of a text.
     pub fn whole(bytes: Vec<u8>) -> Self {
         let total = bytes.len() as u64;
-        let ranges = RangeSet::union([0..total]);
+        let ranges = RangeSet::union(std::iter::once(0..total));
         Self::new(bytes, ranges, total).expect("one range over all of it")
     }
 
@@ -75,6 +75,19 @@ impl Disclosed {
         let place = self.ranges.as_slice().partition_point(|other| other.start < range.start);
         let from = self.starts[place] + (wanted.start - range.start) as usize;
         self.bytes.get(from..from + (wanted.end.checked_sub(wanted.start)?) as usize)
+    }
+
+    /// The same with these bytes from `at` on; `None` if one of that place is known, or it goes beyond the end.
+    pub(crate) fn filled(&self, at: u64, bytes: &[u8]) -> Option<Self> {
+        let end = at.checked_add(bytes.len() as u64)?;
+        if self.ranges.as_slice().iter().any(|range| range.start < end && at < range.end) {
+            return None;
+        }
+        let (mut all, place) = (self.bytes.clone(), self.ranges.as_slice().partition_point(|range| range.end <= at));
+        let before = self.starts.get(place).copied().unwrap_or(all.len());
+        all.splice(before..before, bytes.iter().copied());
+        let ranges = self.ranges.as_slice().iter().cloned().chain(std::iter::once(at..end));
+        Self::new(all, RangeSet::union(ranges), self.total)
     }
 
     /// Known bytes with where they stand, in order.
@@ -119,6 +132,19 @@ mod tests {
             assert_eq!(disclosed.bytes(&unknown), None, "{unknown:?}");
         }
         assert_eq!(disclosed.gaps(), [0..1, 3..5, 6..8]);
+        let filled = |at, bytes| disclosed.filled(at, bytes).map(|filled| filled.to_text('X'));
+        for (at, bytes, expected) in [
+            (0, &b"."[..], Some(".abXXcXX")),
+            (3, b"..", Some("Xab..cXX")),
+            (4, b".", Some("XabX.cXX")),
+            (7, b".", Some("XabXXcX.")),
+            (6, b"...", None),
+            (2, b".", None),
+            (3, b"...", None),
+            (u64::MAX, b".", None),
+        ] {
+            assert_eq!(filled(at, bytes).as_deref(), expected, "{at}");
+        }
         assert_eq!(Disclosed::new(b"ab".to_vec(), ranges.clone(), 8), None);
         assert_eq!(Disclosed::new(b"abc".to_vec(), ranges, 5), None);
     }

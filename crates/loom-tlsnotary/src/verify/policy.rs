@@ -120,7 +120,7 @@ impl NotaryKey {
 impl NotaryKey {
     /// Reads hexadecimal digits. A point is on one of the two curves, or by chance on both; then both keys are meant.
     pub fn from_hex(text: &str) -> Result<Vec<Self>, InvalidNotaryKey> {
-        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| InvalidNotaryKey::Hex)?;
+        let bytes = base16ct::mixed::decode_vec(text).map_err(|_| InvalidNotaryKey::Hex)?;
         let keys: Vec<_> = [Self::k256(&bytes), Self::p256(&bytes)].into_iter().flatten().collect();
         if keys.is_empty() { Err(InvalidNotaryKey::Point) } else { Ok(keys) }
     }
@@ -129,7 +129,7 @@ impl NotaryKey {
 impl std::fmt::Display for NotaryKey {
     /// In lower-case hexadecimal digits.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(self.as_bytes()))
+        f.write_str(&base16ct::lower::encode_string(self.as_bytes()))
     }
 }
 
@@ -162,18 +162,18 @@ impl Roots {
         Ok(())
     }
 
-    /// All certificates of a file, which is in PEM or a single one in DER.
+    /// Adds what counts of an authority: contents of its certificate's fields.
+    pub fn add_anchor(&mut self, subject: Vec<u8>, public_key_info: Vec<u8>, name_constraints: Option<Vec<u8>>) {
+        self.0.push(TrustAnchor {
+            subject: subject.into(),
+            subject_public_key_info: public_key_info.into(),
+            name_constraints: name_constraints.map(Into::into),
+        });
+    }
+
+    /// All certificates of a file: see [`certificates_of`].
     pub fn add_file(&mut self, bytes: &[u8]) -> Result<(), InvalidRoot> {
-        use rustls_pki_types::pem::PemObject as _;
-        if !bytes.starts_with(b"-----") && !contains(bytes, b"-----BEGIN CERTIFICATE-----") {
-            return self.add(bytes);
-        }
-        let mut is_empty = true;
-        for certificate in CertificateDer::pem_slice_iter(bytes) {
-            self.add(&certificate.map_err(|error| InvalidRoot(error.to_string()))?)?;
-            is_empty = false;
-        }
-        if is_empty { Err(InvalidRoot("the file has no certificate".to_owned())) } else { Ok(()) }
+        certificates_of(bytes)?.iter().try_for_each(|der| self.add(der))
     }
 
     pub(super) fn as_slice(&self) -> &[TrustAnchor<'static>] {
@@ -185,6 +185,17 @@ impl FromIterator<TrustAnchor<'static>> for Roots {
     fn from_iter<T: IntoIterator<Item = TrustAnchor<'static>>>(anchors: T) -> Self {
         Self(anchors.into_iter().collect())
     }
+}
+
+/// The certificates of a file, which is in PEM or a single one in DER. They are looked at when they are trusted.
+pub fn certificates_of(bytes: &[u8]) -> Result<Vec<Vec<u8>>, InvalidRoot> {
+    use rustls_pki_types::pem::PemObject as _;
+    if !contains(bytes, b"-----BEGIN CERTIFICATE-----") {
+        return Ok(vec![bytes.to_vec()]);
+    }
+    let certificates = CertificateDer::pem_slice_iter(bytes).map(|certificate| Ok(certificate?.to_vec()));
+    let certificates: Result<_, rustls_pki_types::pem::Error> = certificates.collect();
+    certificates.map_err(|error| InvalidRoot(error.to_string()))
 }
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {

@@ -43,10 +43,14 @@ fn disclosed(
 }
 
 /// A commitment, as far as an opening has to be equal to it.
-type Key<'a> = (Direction, HashAlgorithm, [u8; 32], Vec<(u64, u64)>);
+type Key = (Direction, HashAlgorithm, [u8; 32], Vec<(u64, u64)>);
 
 fn check_openings(openings: &[Opening], transcript: &Transcript, body: &Body) -> Result<(), Rejected> {
-    let committed: BTreeSet<Key<'_>> = body.commitments.iter().map(|field| key(&field.data)).collect();
+    // One by one: to collect them would bring a whole sorting algorithm into the module.
+    let mut committed = BTreeSet::new();
+    for field in &body.commitments {
+        committed.insert(key(&field.data));
+    }
     let mut opened = BTreeSet::new();
     let mut hashed = 0;
     for (place, opening) in openings.iter().enumerate() {
@@ -71,7 +75,7 @@ fn check_openings(openings: &[Opening], transcript: &Transcript, body: &Body) ->
     covers_all("received", Direction::Received, openings, &transcript.received)
 }
 
-fn key(commitment: &Commitment) -> Key<'static> {
+fn key(commitment: &Commitment) -> Key {
     let Commitment { direction, ranges, hash } = commitment;
     (*direction, hash.algorithm, hash.value, pairs(ranges))
 }

@@ -52,6 +52,8 @@ fn why_a_presentation_is_not_accepted() {
         (FULL, json!({"notary_keys": []}), AT_MS, none(), "notary-untrusted"),
         (FULL, json!({"notary_keys": ["00"]}), AT_MS, none(), "invalid-policy"),
         (FULL, json!({"roots": ["AAAA"]}), AT_MS, none(), "invalid-policy"),
+        (FULL, json!({"roots": [{"subject": ""}]}), AT_MS, none(), "invalid-policy"),
+        (FULL, json!({"roots": [{"subject": "", "subject_public_key_info": ""}]}), AT_MS, none(), "certificate"),
         (FULL, json!({"further": 1}), AT_MS, none(), "invalid-policy"),
         (FULL, none(), AT_MS, json!([]), "invalid-args"),
         (FULL, none(), AT_MS, json!({"fields": ["/nothing"]}), "field"),

@@ -3,6 +3,7 @@
 
 mod activity;
 mod changed;
+mod committed;
 mod vectors;
 
 use std::path::PathBuf;
