@@ -50,7 +50,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     run(&mut schemathesis)
 }
 
-fn target(root: &Path) -> PathBuf {
+pub(crate) fn target(root: &Path) -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 

@@ -13,6 +13,9 @@ use crate::process::{command, output, run};
 /// Folders with a `package-lock.json`. The SDK comes first: the guests link to it.
 const NPM_FOLDERS: [&str; 2] = ["sdk/assemblyscript", "guests/assemblyscript"];
 
+/// Upstream's verifier of presentations, which only `cargo xtask test` needs.
+pub(crate) const NPM_UPSTREAM: &str = "crates/loom-notary/tests/upstream";
+
 /// Debian's own Rust for the web, which builds std from source. A rustup that has the target is
 /// used where it is there, but never asked to download it: that is the user's decision.
 const DEBIAN_RUST: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
@@ -39,7 +42,12 @@ pub(crate) fn ensure_rust() -> Result<()> {
 
 /// Makes sure that Node.js and the npm packages of the AssemblyScript SDK and guests are there.
 pub(crate) fn ensure_npm(root: &Path) -> Result<()> {
-    let outdated: Vec<_> = NPM_FOLDERS.iter().filter(|folder| !is_installed(&root.join(folder))).collect();
+    ensure_npm_in(root, &NPM_FOLDERS)
+}
+
+/// Makes sure that Node.js and the npm packages of these folders are there.
+pub(crate) fn ensure_npm_in(root: &Path, folders: &[&str]) -> Result<()> {
+    let outdated: Vec<_> = folders.iter().filter(|folder| !is_installed(&root.join(folder))).collect();
     if !outdated.is_empty() && output(command("npm").arg("--version")).is_none() {
         eprintln!("setup: no npm here");
         apt_install(&["nodejs", "npm"])?;

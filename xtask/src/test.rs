@@ -19,6 +19,7 @@ const PARTS: &[Part] = &[
     ("spelling", spelling),
     ("lints", lints),
     ("tests", tests),
+    ("upstream's verifier", upstream),
     ("HTTP interface", interface::check),
     ("guest tests", guest_tests),
     ("guide", guide::walk),
@@ -47,6 +48,7 @@ fn format(root: &Path) -> Result<()> {
     for manifest in ["guests/Cargo.toml", "sdk/rust/Cargo.toml"] {
         cargo(root, &["fmt", "--all", "--manifest-path", manifest, "--check"])?;
     }
+    cargo(root, &[&["fmt", "--manifest-path", VERIFIERS, "--check"], &VERIFIER_PACKAGES[..]].concat())?;
     cargo(root, &[&["fmt", "--manifest-path", PROGRAMS, "--check"], &PROGRAM_PACKAGES[..]].concat())
 }
 
@@ -61,11 +63,19 @@ fn spelling(root: &Path) -> Result<()> {
 /// The programs that are proved: a workspace of their own.
 const PROGRAMS: &str = "guests/risc0/Cargo.toml";
 /// Its packages. What it has by a link is tested where it is.
-const PROGRAM_PACKAGES: [&str; 10] =
-    ["-p", "batch", "-p", "compliance", "-p", "dti", "-p", "income-threshold", "-p", "loom-risc0-kit"];
+#[rustfmt::skip]
+const PROGRAM_PACKAGES: [&str; 12] = [
+    "-p", "batch", "-p", "committed-amount", "-p", "compliance", "-p", "dti", "-p", "income-threshold",
+    "-p", "loom-risc0-kit",
+];
+
+/// Verifiers as modules: a workspace of their own as well. What they verify is tested where it is written.
+const VERIFIERS: &str = "guests/verifiers/Cargo.toml";
+/// Its packages.
+const VERIFIER_PACKAGES: [&str; 6] = ["-p", "verifier-kit", "-p", "risc0-verifier", "-p", "tls-notary-verifier"];
 
 /// With the prover, where it can be built. One choice for all parts, so that nothing is built twice.
-fn features() -> [&'static str; 2] {
+pub(crate) fn features() -> [&'static str; 2] {
     let features = match output(command("c++").arg("--version")) {
         Some(_) => "loom-cli/bonsai,loom-cli/prover,loom-prover/bonsai,loom-prover/local",
         None => {
@@ -85,8 +95,18 @@ fn tests(root: &Path) -> Result<()> {
     cargo(root, &[&["test", "--workspace", "--no-fail-fast"], &features()[..]].concat())
 }
 
+/// Has upstream's verifier, unmodified, read what the notary writes in the layout that it knows.
+fn upstream(root: &Path) -> Result<()> {
+    setup::ensure_npm_in(root, &[setup::NPM_UPSTREAM])?;
+    let folder = tempfile::tempdir()?;
+    let words = [&["test", "--quiet", "--workspace"], &features()[..], &["--test", "it", "--", "upstream::"]].concat();
+    run(command("cargo").current_dir(root).env("LOOM_PRESENTATIONS", folder.path()).args(words))?;
+    run(command("node").current_dir(root.join(setup::NPM_UPSTREAM)).arg("verify.mjs").arg(folder.path()))
+}
+
 fn guest_tests(root: &Path) -> Result<()> {
     cargo(root, &["test", "--manifest-path", "guests/Cargo.toml"])?;
+    cargo(root, &["test", "--manifest-path", VERIFIERS, "-p", "verifier-kit"])?;
     cargo(root, &[&["test", "--manifest-path", PROGRAMS], &PROGRAM_PACKAGES[..]].concat())?;
     for folder in ["sdk/assemblyscript", "guests/assemblyscript"] {
         run(command("npm").current_dir(root.join(folder)).arg("test"))?;

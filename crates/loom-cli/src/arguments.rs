@@ -4,8 +4,10 @@ mod control;
 mod deploy;
 mod guests;
 mod node;
+mod notary;
 mod prove;
 mod receipt;
+mod tlsn;
 mod token;
 mod witness;
 
@@ -18,8 +20,10 @@ pub(crate) use self::{
     deploy::{Deploy, DeployFormer, Deployments},
     guests::{Build, GuestKind, GuestLanguage, New, Test},
     node::NodeArguments,
+    notary::{Notarize, Notary, ServeNotary},
     prove::{Prove, Worker},
     receipt::{Receipt, VerifyReceipt},
+    tlsn::{Amount, Tlsn, VerifyPresentation},
     token::Token,
     witness::Witness,
 };
@@ -109,6 +113,14 @@ pub enum Command {
     /// Check RISC Zero receipts: proofs that a program ran
     #[command(subcommand)]
     Receipt(Receipt),
+    /// Check TLSNotary presentations: a notary's word for what a server said
+    #[command(subcommand)]
+    Tlsn(Tlsn),
+    /// Fetch something over HTTPS and have a notary sign what the server said
+    Notarize(Box<Notarize>),
+    /// Be a notary: fetch for others, and sign what servers said
+    #[command(subcommand)]
+    Notary(Notary),
     /// Do work for a node in a process of its own
     Worker(Worker),
     /// The key that signs the node's log
@@ -127,7 +139,7 @@ pub enum Command {
 
 impl Command {
     pub(crate) fn is_server(&self) -> bool {
-        matches!(self, Command::Dev(_) | Command::Serve(_))
+        matches!(self, Command::Dev(_) | Command::Serve(_) | Command::Notary(Notary::Serve(_)))
     }
 
     /// Where traces go, if anywhere.
@@ -496,6 +508,23 @@ pub enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// Verifying a presentation, one after the other on one processor
+    Presentation {
+        /// The presentation
+        file: PathBuf,
+        /// The notary's public key in hex
+        #[arg(long, value_name = "HEX")]
+        notary_key: String,
+        /// An authority that is trusted instead of Mozilla's list: a file in PEM or DER
+        #[arg(long, value_name = "FILE")]
+        root: Vec<PathBuf>,
+        /// How often
+        #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Workflows of ten pure steps, each acknowledged when durable (load A-pure)
     Steps {
         /// Clients that submit and wait
@@ -529,6 +558,17 @@ pub struct LoanReview {
     /// At most this many
     #[arg(long, value_name = "N")]
     pub count: Option<usize>,
+    /// Also prove debt-to-income ratios: some one by one, and those of the whole run together. Needs the feature prover;
+    /// without --applications, 250 synthetic ones that state income and debt are reviewed
+    #[arg(long)]
+    pub prove: bool,
+    /// How many ratios are proved one by one
+    #[arg(long, default_value_t = 3, value_name = "N", requires = "prove")]
+    pub prove_count: usize,
+    /// Also review some applications on the income that a bank states: a bank and a notary are started, and one of four
+    /// applicants is honest
+    #[arg(long)]
+    pub attest: bool,
     /// Keep the data here [default: a scratch folder]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

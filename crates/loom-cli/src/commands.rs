@@ -15,12 +15,15 @@ mod journal;
 mod key;
 mod log;
 mod new;
+mod notarize;
+mod notary;
 mod promise;
 mod prove;
 mod receipt;
 mod schedules;
 mod serve;
 mod test;
+mod tlsn;
 mod token;
 mod watch;
 mod witness;
@@ -67,7 +70,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Verify(arguments) => bundle::verify(arguments),
         Command::Prove(arguments) => prove::prove(arguments).await,
         Command::Receipt(command) => receipt::receipt(command),
+        Command::Tlsn(command) => tlsn::tlsn(command),
         Command::Worker(arguments) => prove::worker(&arguments),
+        Command::Notarize(arguments) => notarize::notarize(*arguments).await,
+        Command::Notary(command) => notary::notary(command).await,
         Command::Key(command) => key::key(command).await,
         Command::Witness(command) => witness::witness(command).await,
         Command::Bench(command) => bench::bench(command).await,

@@ -18,6 +18,7 @@ mod proving;
 mod settings;
 mod target;
 mod telemetry;
+mod verifiers;
 mod witnesses;
 
 use std::process::ExitCode;

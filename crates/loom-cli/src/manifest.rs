@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use loom_build::Language;
 use loom_client::{
-    HttpAllowance, Limits, Manifest, ManifestActivity, ManifestActor, ManifestProgram, ManifestSchedule, RetryPolicy,
-    TurnLimits,
+    HttpAllowance, Limits, Manifest, ManifestActivity, ManifestActor, ManifestProgram, ManifestSchedule,
+    ManifestVerifier, RetryPolicy, TurnLimits,
 };
 use serde::Deserialize;
 
@@ -28,6 +28,21 @@ struct Source {
     schedules: BTreeMap<String, ManifestSchedule>,
     #[serde(default)]
     programs: BTreeMap<String, Program>,
+    #[serde(default)]
+    verifiers: BTreeMap<String, Verifier>,
+}
+
+/// A verifier as `loom.toml` has it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Verifier {
+    pub(crate) kind: String,
+    /// A file; the one that comes with Loom without.
+    pub(crate) module: Option<String>,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) policy: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A program's file, or its file and its image id.
@@ -122,7 +137,7 @@ impl Unresolved {
         self.0.build.as_ref()
     }
 
-    /// Every module file it names, once.
+    /// Every module file of its actors and activities, once.
     pub(crate) fn files(&self) -> Vec<String> {
         let actors = self.0.actors.values().map(|actor| &actor.module);
         let mut files: Vec<_> =
@@ -142,13 +157,19 @@ impl Unresolved {
         })
     }
 
-    /// The manifest, with the CIDs that the modules' files turned out to have, and the programs.
+    /// Every verifier it names.
+    pub(crate) fn verifiers(&self) -> impl Iterator<Item = (&str, &Verifier)> {
+        self.0.verifiers.iter().map(|(name, verifier)| (name.as_str(), verifier))
+    }
+
+    /// The manifest, with the CIDs that the modules' files turned out to have, the programs and the verifiers.
     pub(crate) fn resolve(
         self,
         cids: &BTreeMap<String, String>,
         programs: BTreeMap<String, ManifestProgram>,
+        verifiers: BTreeMap<String, ManifestVerifier>,
     ) -> Manifest {
-        let Source { name, build: _, actors, activities, schedules, programs: _ } = self.0;
+        let Source { name, build: _, actors, activities, schedules, programs: _, verifiers: _ } = self.0;
         let cid = |file: &String| cids.get(file).cloned().unwrap_or_default();
         let actors = actors.into_iter().map(|(name, actor)| {
             let module = cid(&actor.module);
@@ -159,6 +180,6 @@ impl Unresolved {
             let module = cid(&module);
             (name, ManifestActivity { module, limits, capabilities, retry, http, secrets, deadline_ms })
         });
-        Manifest { name, actors: actors.collect(), activities: activities.collect(), schedules, programs }
+        Manifest { name, actors: actors.collect(), activities: activities.collect(), schedules, programs, verifiers }
     }
 }

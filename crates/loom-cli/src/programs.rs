@@ -9,7 +9,7 @@ use loom_types::{Cid, Codec};
 use crate::{CliError, manifest::ProgramFile};
 
 /// What the name of a program that comes with Loom begins with, where a file could be named.
-const KNOWN: &str = "loom:";
+pub(crate) const KNOWN: &str = "loom:";
 
 /// A program's bytes, and what the manifest says of it.
 pub(crate) fn read(folder: &Path, program: ProgramFile<'_>) -> Result<(Bytes, ManifestProgram), CliError> {

@@ -17,6 +17,12 @@ const KEY_BYTES: usize = 32;
 /// Whether this program has a prover in it.
 pub(crate) const IS_BUILT_IN: bool = cfg!(feature = "prover");
 
+/// What is said where something is to be proved and this program has no prover in it.
+pub(crate) fn no_prover() -> CliError {
+    CliError::new("no-prover", "this build of loom cannot prove")
+        .hint("build one that can: cargo build --release --package loom-cli --features prover")
+}
+
 /// What a node proves with, if it is built to.
 pub(crate) fn open(data: &Path, settings: &ProverSettings) -> Result<Option<Proving>, CliError> {
     if let Some(prover) = server(data, settings)? {

@@ -280,6 +280,27 @@ pub struct Manifest {
     /// Programs whose runs can be proved, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, ManifestProgram>,
+    /// Verifiers of evidence, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub verifiers: BTreeMap<String, ManifestVerifier>,
+}
+
+/// A verifier of evidence. Limits that are absent have defaults of their own, fit for verifying.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ManifestVerifier {
+    /// `risc0` or `tlsnotary`.
+    pub kind: String,
+    /// CID of the uploaded module.
+    pub module: String,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What it goes by, an object whose members depend on the kind.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub policy: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A RISC Zero program.

@@ -12,6 +12,8 @@ mod guest_module;
 mod guest_strings;
 mod http_request;
 mod policy_text;
+mod presentation_file;
+mod response_text;
 mod stored;
 mod turn_requests;
 mod witness_request;
@@ -26,7 +28,9 @@ pub const TARGETS: &[Target] = &[
     ("http", http_request::run),
     ("module", guest_module::run),
     ("policy", policy_text::run),
+    ("presentation", presentation_file::run),
     ("requests", turn_requests::run),
+    ("response", response_text::run),
     ("stored", stored::run),
     ("strings", guest_strings::run),
     ("witness", witness_request::run),

@@ -7,7 +7,7 @@ use std::{
 
 use loom_machine::{
     ActivitySpec, Ambient, Deployment, Directory, Divergence, GuestLimits, ImageId, InputSalts, Message, Opening,
-    ProgramSpec, Reaction, Task, Turn,
+    ProgramSpec, Reaction, Task, Turn, VerifierKind, VerifierSpec,
 };
 use loom_types::{
     ActorAddress, Cid, Codec, Entry, EntryBody, Payload, SALT_BYTES, SaltSource, SequenceNumber, TurnNumber, media_type,
@@ -58,8 +58,15 @@ fn deployment() -> Arc<Deployment> {
     };
     let activities = [("pure".to_owned(), spec(&[])), ("effect".to_owned(), spec(&["http"]))].into();
     let program = ProgramSpec { image_id: ImageId([7; 32]), binary: Cid::of(Codec::Raw, b"program") };
+    let verifier = VerifierSpec {
+        kind: VerifierKind::Tlsnotary,
+        module: Cid::of(Codec::Raw, b"verifier"),
+        limits: VerifierSpec::limits_default(),
+        policy: "{}".to_owned(),
+    };
     let deployment = Deployment::new("fuzz", BTreeMap::new(), activities).expect("the names are fine");
-    Arc::new(deployment.with_programs([("program".to_owned(), program)].into()).expect("so is this one"))
+    let deployment = deployment.with_programs([("program".to_owned(), program)].into()).expect("so is this one");
+    Arc::new(deployment.with_verifiers([("verifier".to_owned(), verifier)].into()).expect("and this one"))
 }
 
 /// A turn and the host around it.
@@ -134,6 +141,7 @@ fn perform(task: Task) -> String {
     match task {
         Task::Activity { input, .. } => input,
         Task::BlobGet { cid, .. } => format!("\"blob {cid}\""),
+        Task::Verify { verification } => format!(r#"{{"accepted":true,"evidence":"{}"}}"#, verification.evidence),
         Task::BlobPut { bytes } => format!("\"{}\"", Cid::of(Codec::Raw, &bytes)),
     }
 }

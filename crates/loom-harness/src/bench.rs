@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use loom_machine::{Deployment, Failure, Guest, GuestLimits, HostFault, Module, Sandbox};
+use loom_machine::{Deployment, Failure, Guest, GuestLimits, HostFault, Module, Sandbox, Verification};
 use loom_types::Cid;
 
 use crate::{
@@ -126,6 +126,23 @@ impl<'a> Bench<'a> {
             Err(Problem::new(format!("the pure activity '{name}' asks the host")).actual(request))
         })?;
         Ok(over.into_result())
+    }
+
+    /// Runs a verifier of the deployment.
+    pub(crate) fn run_verifier(
+        &self,
+        verification: &Verification,
+        evidence: &[u8],
+    ) -> Result<Result<String, Failure>, Problem> {
+        if let Some(verdict) = Verification::refused(evidence) {
+            return Ok(Ok(verdict));
+        }
+        let spec = self.deployment.verifiers.get(&verification.verifier).expect("the turn looked it up");
+        let mut guest = self.start(&spec.module, &spec.limits, &verification.input(evidence))?;
+        let over = drive(guest.as_mut(), |request| {
+            Err(Problem::new(format!("the verifier '{}' asks the host", verification.verifier)).actual(request))
+        })?;
+        Ok(verification.outcome(over.into_result()))
     }
 
     pub(crate) fn start(&self, module: &Cid, limits: &GuestLimits, input: &str) -> Result<Box<dyn Guest>, Problem> {

@@ -150,13 +150,17 @@ impl<'a, 's> Host<'a, 's> {
     fn perform(&mut self, task: Task, step: Option<&Step>) -> Result<String, Problem> {
         let scripted = step.and_then(|step| step.answer.as_ref());
         let result = match (task, scripted) {
-            (Task::Activity { .. }, Some(answer)) => {
+            (Task::Activity { .. } | Task::Verify { .. }, Some(answer)) => {
                 let after_ms = step.map_or(0, |step| step.after_ms);
                 self.world.now_ms = self.world.now_ms.saturating_add(after_ms);
                 result(answer)
             }
             (Task::Activity { name, input }, None) => self.bench.run_pure(&name, &input)?,
             (_, Some(_)) => return Err(answers_itself(step)),
+            (Task::Verify { verification }, None) => match self.world.bytes(verification.evidence) {
+                Ok(evidence) => self.bench.run_verifier(&verification, evidence)?,
+                Err(failure) => Err(failure),
+            },
             (Task::BlobGet { cid, base64 }, None) => self.world.blob(cid, base64),
             (Task::BlobPut { bytes }, None) => Ok(format!("\"{}\"", self.world.put_blob(bytes))),
         };

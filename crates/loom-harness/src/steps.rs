@@ -16,6 +16,7 @@ const ANSWERED_BY_THE_HARNESS: &[&str] = &[
     "uuid",
     "blob.get",
     "blob.put",
+    "verify",
     "sleep",
     "timer.start",
     "await",
@@ -39,7 +40,7 @@ impl<'a> Steps<'a> {
     pub(crate) fn take(&mut self, text: &str, runs_here: impl Fn(&str) -> bool) -> Result<Option<&'a Step>, Problem> {
         let request: Value = serde_json::from_str(text).unwrap_or(Value::Null);
         let Some(op) = request.get("op").and_then(Value::as_str) else { return Ok(None) };
-        let name = request.get("name").and_then(Value::as_str);
+        let name = named(&request);
         let needs_no_script =
             ANSWERED_BY_THE_HARNESS.contains(&op) || (op.starts_with("activity") && name.is_some_and(runs_here));
         let optional = needs_no_script && !self.strict;
@@ -69,9 +70,14 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Whether an expected activity is the one with this name; other requests have none.
+/// The activity or verifier that a request names; other requests name none.
+fn named(request: &Value) -> Option<&str> {
+    request.get("name").or_else(|| request.get("verifier")).and_then(Value::as_str)
+}
+
+/// Whether an expected activity or verifier is the one with this name.
 fn names_same(expected: &Value, name: Option<&str>) -> bool {
-    let listed = expected.get("name").and_then(Value::as_str);
+    let listed = named(expected);
     listed.is_none() || listed == name
 }
 

@@ -44,11 +44,15 @@ impl World {
         cid
     }
 
+    /// A blob.
+    pub(crate) fn bytes(&self, cid: Cid) -> Result<&[u8], Failure> {
+        let found = self.blobs.get(&cid).map(Vec::as_slice);
+        found.ok_or_else(|| Failure::new("not-found", format!("there is no blob {cid}")))
+    }
+
     /// A blob as a JSON string: text, or base64.
     pub(crate) fn blob(&self, cid: Cid, base64: bool) -> Result<String, Failure> {
-        let Some(bytes) = self.blobs.get(&cid) else {
-            return Err(Failure::new("not-found", format!("there is no blob {cid}")));
-        };
+        let bytes = self.bytes(cid)?;
         let text = match std::str::from_utf8(bytes) {
             _ if base64 => BASE64.encode(bytes),
             Ok(text) => text.to_owned(),

@@ -66,6 +66,22 @@ impl Application {
     pub fn message(&self, program: &str) -> Value {
         serde_json::json!({"type": "review", "application": self.fields, "program": program})
     }
+
+    /// Whether it says both what a ratio of debt to income is derived from.
+    pub fn states_debt(&self) -> bool {
+        self.column("income").is_some() && self.column("monthly_debt").is_some()
+    }
+
+    /// The income that the applicant claims for a year, in cents; the column has thousands.
+    pub fn claimed_income_cents(&self) -> Option<u64> {
+        self.column("income")?.parse::<u64>().ok()?.checked_mul(100_000)
+    }
+
+    /// What it says in a column, if it says anything.
+    fn column(&self, column: &str) -> Option<&str> {
+        let mut values = self.fields.iter().filter(|(name, _)| canonical(name) == column).map(|(_, value)| value);
+        values.find_map(|value| value.as_str().filter(|value| !is_missing(value)))
+    }
 }
 
 /// What a lender decided.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use self::schedule::SCHEDULES_MAX;
 pub use self::schedule::{CatchUp, Schedule};
 use crate::{
-    HttpAllowance, ProgramSpec,
+    HttpAllowance, ProgramSpec, VerifierSpec,
     limits::{ACTIVITY_DEADLINE_MS_DEFAULT, ACTIVITY_DEADLINE_MS_MAX, SECRET_NAME_BYTES_MAX, SECRETS_MAX, WAIT_MS_MAX},
 };
 
@@ -22,6 +22,8 @@ const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 const SPECS_MAX: usize = 1000;
 /// Most programs of one deployment.
 const PROGRAMS_MAX: usize = 100;
+/// Most verifiers of one deployment.
+const VERIFIERS_MAX: usize = 100;
 /// Largest limit on an actor type's turns; more is no limit.
 const TURNS_MAX: u32 = 1_000_000;
 /// Most capabilities of one activity.
@@ -192,6 +194,9 @@ pub struct Deployment {
     /// Programs whose runs its actors may have proved, by name. Left out where there are none, likewise.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, ProgramSpec>,
+    /// Verifiers of evidence that its actors are handed, by name. Left out where there are none, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub verifiers: BTreeMap<String, VerifierSpec>,
 }
 
 /// Why a manifest is refused.
@@ -217,8 +222,8 @@ impl Deployment {
         actors: BTreeMap<String, ActorSpec>,
         activities: BTreeMap<String, ActivitySpec>,
     ) -> Result<Self, InvalidDeployment> {
-        let (schedules, programs) = (BTreeMap::new(), BTreeMap::new());
-        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities, schedules, programs };
+        let (schedules, programs, verifiers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let deployment = Self { v: VERSION, name: name.to_owned(), actors, activities, schedules, programs, verifiers };
         deployment.check().map(|()| deployment)
     }
 
@@ -231,6 +236,12 @@ impl Deployment {
     /// The same with programs whose runs can be proved.
     pub fn with_programs(self, programs: BTreeMap<String, ProgramSpec>) -> Result<Self, InvalidDeployment> {
         let deployment = Self { programs, ..self };
+        deployment.check().map(|()| deployment)
+    }
+
+    /// The same with verifiers of evidence.
+    pub fn with_verifiers(self, verifiers: BTreeMap<String, VerifierSpec>) -> Result<Self, InvalidDeployment> {
+        let deployment = Self { verifiers, ..self };
         deployment.check().map(|()| deployment)
     }
 
@@ -272,6 +283,7 @@ impl Deployment {
                 return invalid(format!("programs.{name}.binary"), "does not name a blob of bytes (bafk…)".into());
             }
         }
+        self.check_verifiers()?;
         let bytes = self.encode().len();
         if bytes > MANIFEST_BYTES_MAX {
             let problem = format!("the manifest has {bytes} bytes, at most {MANIFEST_BYTES_MAX} are read back");
@@ -287,6 +299,24 @@ impl Deployment {
         }
         for (name, schedule) in &self.schedules {
             schedule.check(name, |actor_type| self.actors.contains_key(actor_type))?;
+        }
+        Ok(())
+    }
+
+    fn check_verifiers(&self) -> Result<(), InvalidDeployment> {
+        let invalid = |at: String, problem: String| Err(InvalidDeployment::Invalid { at, problem });
+        if self.verifiers.len() > VERIFIERS_MAX {
+            return invalid("verifiers".into(), format!("a manifest names at most {VERIFIERS_MAX} verifiers"));
+        }
+        for (name, spec) in &self.verifiers {
+            let at = format!("verifiers.{name}");
+            if let Err(error) = name.parse::<Name>() {
+                return invalid(at, error.to_string());
+            }
+            check_limits(&format!("{at}.limits"), &spec.limits)?;
+            if let Some((member, problem)) = spec.problem() {
+                return invalid(format!("{at}.{member}"), problem);
+            }
         }
         Ok(())
     }
@@ -313,14 +343,16 @@ impl Deployment {
     /// Every module it names.
     pub fn modules(&self) -> BTreeSet<Cid> {
         let actors = self.actors.values().map(|spec| spec.module);
-        actors.chain(self.activities.values().map(|spec| spec.module)).collect()
+        let activities = self.activities.values().map(|spec| spec.module);
+        actors.chain(activities).chain(self.verifiers.values().map(|spec| spec.module)).collect()
     }
 
     /// Every set of limits it pins, with where it stands.
     pub fn limits(&self) -> impl Iterator<Item = (String, &GuestLimits)> {
         let actors = self.actors.iter().map(|(name, spec)| (format!("actors.{name}.limits"), &spec.limits));
         let activities = self.activities.iter().map(|(name, spec)| (format!("activities.{name}.limits"), &spec.limits));
-        actors.chain(activities)
+        let verifiers = self.verifiers.iter().map(|(name, spec)| (format!("verifiers.{name}.limits"), &spec.limits));
+        actors.chain(activities).chain(verifiers)
     }
 }
 
@@ -404,6 +436,15 @@ mod tests {
         ActorSpec::new(Cid::of(Codec::Raw, b"m"), GuestLimits::default())
     }
 
+    fn verifier() -> VerifierSpec {
+        VerifierSpec {
+            kind: crate::VerifierKind::Risc0,
+            module: Cid::of(Codec::Raw, b"verifier"),
+            limits: VerifierSpec::limits_default(),
+            policy: r#"{"image_ids":[]}"#.to_owned(),
+        }
+    }
+
     #[test]
     fn a_manifest_survives_a_round_trip() {
         let deployment = Deployment::new("app", [("a".to_owned(), spec())].into(), BTreeMap::new()).unwrap();
@@ -434,6 +475,10 @@ mod tests {
         let proving = plain.clone().with_programs([("dti".to_owned(), spec)].into()).unwrap();
         assert_ne!(proving.cid(), plain.cid());
         assert_eq!(Deployment::decode(&proving.encode()).unwrap(), proving);
+        assert_eq!(plain.clone().with_verifiers(BTreeMap::new()).unwrap().cid(), plain.cid());
+        let verifying = plain.clone().with_verifiers([("receipts".to_owned(), verifier())].into()).unwrap();
+        assert_ne!(verifying.cid(), plain.cid());
+        assert_eq!(Deployment::decode(&verifying.encode()).unwrap(), verifying);
         let scheduled = plain.clone().with_schedules([("nightly".to_owned(), schedule)].into()).unwrap();
         assert_ne!(scheduled.cid(), plain.cid());
         assert_eq!(Deployment::decode(&scheduled.encode()).unwrap(), scheduled);
@@ -455,6 +500,24 @@ mod tests {
         assert!(with("dti", Codec::Raw).is_ok());
         assert!(with("DTI", Codec::Raw).unwrap_err().to_string().starts_with("programs.DTI: "));
         assert!(with("dti", Codec::DagCbor).unwrap_err().to_string().starts_with("programs.dti.binary: "));
+        let with = |name: &str, change: fn(&mut VerifierSpec)| {
+            let mut verifier = verifier();
+            change(&mut verifier);
+            plain().with_verifiers([(name.to_owned(), verifier)].into()).map_err(|error| error.to_string())
+        };
+        assert!(with("receipts", |_| ()).is_ok());
+        assert!(with("Receipts", |_| ()).unwrap_err().starts_with("verifiers.Receipts: "));
+        let refused = |change| with("receipts", change).unwrap_err();
+        assert!(refused(|verifier| verifier.limits.fuel = 0).starts_with("verifiers.receipts.limits.fuel: "));
+        let other = |verifier: &mut VerifierSpec| verifier.module = Cid::of(Codec::DagCbor, b"verifier");
+        assert!(refused(other).starts_with("verifiers.receipts.module: "));
+        for policy in ["", "[]", "{ }", r#"{"b":1,"a":2}"#] {
+            let mut spaced = verifier();
+            spaced.policy = policy.to_owned();
+            let error = plain().with_verifiers([("receipts".to_owned(), spaced)].into()).unwrap_err();
+            assert!(error.to_string().starts_with("verifiers.receipts.policy: is not"), "{error}");
+        }
+        assert!(refused(|verifier| verifier.policy = " ".repeat(200_000)).contains("at most 131072"));
         assert!(Deployment::new("App", [("a".to_owned(), spec())].into(), BTreeMap::new()).is_err());
         assert!(Deployment::new("app", BTreeMap::new(), BTreeMap::new()).is_err());
     }

@@ -25,6 +25,7 @@ mod request;
 mod sandbox;
 mod state;
 mod turn;
+mod verification;
 
 pub use self::{
     activity_request::{ActivityRequest, HeaderSource, HttpRequest, SecretReference},
@@ -43,4 +44,5 @@ pub use self::{
         Outcome, Outstanding, Pending, Reaction, Requested, ResetError, Restarted, Task, Turn, Work, blob_text,
         side_by_side,
     },
+    verification::{UnknownVerifierKind, Verdict, Verification, VerifierKind, VerifierSpec, canonical_object},
 };

@@ -22,6 +22,12 @@ pub const LOG_LINES_MAX: u32 = 10_000;
 pub const PROVE_INPUT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Longest public input of a proof, in bytes.
 pub const PROVE_PUBLIC_BYTES_MAX: usize = 64 * 1024;
+/// Largest piece of evidence that is given to a verifier, in bytes.
+pub const EVIDENCE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest policy of a verifier, in bytes.
+pub const VERIFY_POLICY_BYTES_MAX: usize = 128 * 1024;
+/// Longest arguments of a verification, in bytes.
+pub const VERIFY_ARGS_BYTES_MAX: usize = 64 * 1024;
 /// Most steps of one turn that may be outstanding at once.
 pub const OUTSTANDING_MAX: usize = 10_000;
 /// Most stack frames a failure keeps.

@@ -24,7 +24,7 @@ pub use self::{
 };
 use crate::{
     Ambient, CorruptTurn, Deployment, Directory, Divergence, Ended, Failure, Guest, GuestLimits, HostFault, Message,
-    Module, Outcome, Progress, Reaction, Requested, Task, Turn, blob_text,
+    Module, Outcome, Progress, Reaction, Requested, Task, Turn, Verdict, Verification, blob_text,
     turn::{Basis, Founded},
 };
 
@@ -54,10 +54,15 @@ pub struct Surroundings<'a> {
     pub is_over: &'a dyn Fn() -> bool,
     /// Runs a pure activity of the turn's deployment: name, input. Without it recorded outcomes are not computed again.
     pub activity: Option<&'a RunActivity<'a>>,
+    /// Runs a verifier of the turn's deployment. Without it recorded verdicts are not computed again.
+    pub verifier: Option<&'a RunVerifier<'a>>,
 }
 
 /// Runs a pure activity; gives its output or its failure.
 pub type RunActivity<'a> = dyn Fn(&str, &str) -> Result<Result<String, Failure>, Impossible> + 'a;
+
+/// Runs a verifier's module; gives the step's outcome, or nothing where the evidence is not there.
+pub type RunVerifier<'a> = dyn Fn(&Verification) -> Result<Option<Result<String, Failure>>, Impossible> + 'a;
 
 /// A recorded outcome that a re-execution met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +84,8 @@ pub enum RestsOn {
     Computed,
     /// It was computed again, by this pure activity.
     Activity(String),
+    /// It was computed again, by this verifier.
+    Verifier(String),
     /// The word of the node that recorded it.
     Claim,
 }
@@ -275,6 +282,12 @@ impl<'a> Replay<'a> {
             Basis::Host => (None, RestsOn::Claim),
             Basis::Known(known) => (Some(known.clone()), RestsOn::Computed),
             Basis::Activity { name, input } => (Some(run(name, input)?), RestsOn::Activity(name.clone())),
+            Basis::Verifier(verification) => {
+                match self.surroundings.verifier.map(|run| run(verification)).transpose()? {
+                    Some(Some(verdict)) => (Some(verdict), RestsOn::Verifier(verification.verifier.clone())),
+                    Some(None) | None => (None, RestsOn::Claim),
+                }
+            }
         };
         let is_activity = matches!(basis, Basis::Activity { .. });
         // Another engine tells a trap in other words, and a limit means something else there.
@@ -295,6 +308,12 @@ impl<'a> Replay<'a> {
             }
             (Some(Err(computed)), _)
                 if is_activity && !same_engine && OF_ITS_LIMITS.contains(&computed.kind.as_str()) =>
+            {
+                met(RestsOn::Claim)
+            }
+            // Whether a verifier can finish depends on its engine, too.
+            (Some(computed), recorded)
+                if !same_engine && (is_stopped(computed.as_deref()) || is_stopped(recorded.as_ref().copied())) =>
             {
                 met(RestsOn::Claim)
             }
@@ -462,6 +481,11 @@ fn same_end(journal: &Did, guest: &Did, is_same_guest: bool) -> bool {
         }
         _ => journal == guest,
     }
+}
+
+/// Whether this is the verdict of a verifier that did not finish.
+fn is_stopped(outcome: Result<&str, &Failure>) -> bool {
+    outcome.ok().and_then(Verdict::read).is_some_and(|verdict| verdict.is_stopped())
 }
 
 fn text(payload: &Payload) -> String {

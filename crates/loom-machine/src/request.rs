@@ -1,13 +1,14 @@
 //! The guest's requests: JSON in, one typed value out, anything else an error that names the place.
 
-use loom_types::{Cid, limits::MEDIA_TYPE_BYTES_MAX, media_type};
+use loom_types::{Cid, Codec, limits::MEDIA_TYPE_BYTES_MAX, media_type};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
     Failure,
     limits::{
-        AWAIT_HANDLES_MAX, LOG_BYTES_MAX, PROVE_INPUT_BYTES_MAX, PROVE_PUBLIC_BYTES_MAX, RANDOM_BYTES_MAX, WAIT_MS_MAX,
+        AWAIT_HANDLES_MAX, LOG_BYTES_MAX, PROVE_INPUT_BYTES_MAX, PROVE_PUBLIC_BYTES_MAX, RANDOM_BYTES_MAX,
+        VERIFY_ARGS_BYTES_MAX, WAIT_MS_MAX,
     },
     object::is_object,
 };
@@ -40,6 +41,15 @@ pub(crate) enum Request {
     TimerStart { ms: u64 },
     PromiseCreate { label: Option<String>, data: Option<Box<RawValue>> },
     Prove(ProveRequest),
+    Verify(VerifyRequest),
+}
+
+/// A wish for a verdict.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifyRequest {
+    pub(crate) verifier: String,
+    pub(crate) evidence: Cid,
+    pub(crate) args: Option<Box<RawValue>>,
 }
 
 /// A wish for a proof.
@@ -200,6 +210,7 @@ pub(crate) fn parse(op: &str, text: &str) -> Result<Request, Failure> {
             Request::PromiseCreate { label, data }
         }
         "prove.start" => prove(op, members(op, text)?)?,
+        "verify" => verify(op, members(op, text)?)?,
         "http" | "secret" => {
             let message = format!("'{op}' is for activities that the deployment grants it; have one do this");
             return Err(Failure::new("not-granted", message));
@@ -273,6 +284,22 @@ fn prove(op: &str, prove: members::Prove) -> Result<Request, Failure> {
         }
     }
     Ok(Request::Prove(ProveRequest { program, input: PrivateInput { media_type, value }, public }))
+}
+
+fn verify(op: &str, verify: members::Verify) -> Result<Request, Failure> {
+    let members::Verify { verifier, evidence, args, .. } = verify;
+    let evidence: Cid = evidence.parse().map_err(|error| invalid(op, format!("'evidence': {error}")))?;
+    if evidence.codec() != Codec::Raw {
+        return Err(invalid(op, "'evidence' does not name a blob of bytes (bafk…)"));
+    }
+    if args.as_ref().is_some_and(|args| !is_object(args.get().as_bytes())) {
+        return Err(invalid(op, "'args' is not an object"));
+    }
+    let bytes = args.as_ref().map_or(0, |args| args.get().len());
+    if bytes > VERIFY_ARGS_BYTES_MAX {
+        return Err(invalid(op, format!("'args' has {bytes} bytes, at most {VERIFY_ARGS_BYTES_MAX} are taken")));
+    }
+    Ok(Request::Verify(VerifyRequest { verifier, evidence, args }))
 }
 
 /// The bytes of a member.
@@ -351,6 +378,7 @@ mod members {
         #[serde(default)]
         public: Option<String>,
     });
+    members!(Verify { verifier: String, evidence: String, #[serde(default)] args: Option<Box<RawValue>> });
     members!(Promise { #[serde(default)] label: Option<String>, #[serde(default)] data: Option<Box<RawValue>> });
 
     /// A member of a member.
@@ -404,6 +432,15 @@ mod tests {
         check(&prove(r#"{"media_type":"text/plain","base64":"AAA"}"#), "invalid-request", "'input.base64'");
         let long = data_encoding::BASE64.encode(&vec![0; PROVE_INPUT_BYTES_MAX + 1]);
         check(&prove(&format!(r#"{{"media_type":"text/plain","base64":"{long}"}}"#)), "invalid-request", "at most");
+        let verify = |rest: &str| format!(r#"{{"op":"verify","verifier":"v","evidence":{rest}}}"#);
+        check(&verify("1"), "invalid-request", "expected a string");
+        check(&verify(r#""x""#), "invalid-request", "'evidence'");
+        check(&verify(&format!(r#""{}""#, Cid::of(Codec::DagCbor, b"e"))), "invalid-request", "a blob of bytes");
+        let blob = Cid::of(Codec::Raw, b"e");
+        check(&verify(&format!(r#""{blob}","args":[]"#)), "invalid-request", "'args' is not an object");
+        check(&verify(&format!(r#""{blob}","at_ms":1"#)), "invalid-request", "unknown field");
+        let long = " ".repeat(VERIFY_ARGS_BYTES_MAX);
+        check(&verify(&format!(r#""{blob}","args":{{{long}}}"#)), "invalid-request", "at most");
         check(r#"{"op":"log","level":"loud","message":""}"#, "invalid-request", "level");
     }
 }

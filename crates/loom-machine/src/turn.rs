@@ -20,6 +20,7 @@ mod outcome;
 mod prove;
 mod record;
 mod restore;
+mod verify;
 mod wait;
 
 use loom_types::{ActorAddress, Cid, EntryBody, Payload};
@@ -66,6 +67,8 @@ pub struct Turn {
     began_with: Cid,
     /// A reset pinned the turn to another deployment.
     is_repinned: bool,
+    /// When the turn began, as its first entry says.
+    started_ms: u64,
     /// Messages taken by steps that a reset left behind.
     left_behind: Vec<(Message, Payload)>,
     /// The steps that no reset left behind, in order: resets take from the end.
@@ -75,7 +78,7 @@ pub struct Turn {
 impl Turn {
     /// Begins a turn: the first pending entries are `opened`, if the actor is new, and `turn-started`.
     pub fn begin(opening: Opening, state: Option<Payload>, is_new: bool, now_ms: u64) -> Self {
-        let mut turn = Self::at_start(opening, state);
+        let mut turn = Self::at_start(opening, state, now_ms);
         if is_new {
             turn.pending.entry(now_ms, EntryBody::Opened {});
         }
@@ -92,11 +95,12 @@ impl Turn {
         turn
     }
 
-    fn at_start(opening: Opening, state: Option<Payload>) -> Self {
+    fn at_start(opening: Opening, state: Option<Payload>, started_ms: u64) -> Self {
         let text = state.as_ref().and_then(Payload::text).map(str::to_owned);
         Self {
             began_with: opening.module,
             is_repinned: false,
+            started_ms,
             opening,
             state: StateBuffer::new(text),
             state_before: state,

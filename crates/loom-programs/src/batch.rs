@@ -102,6 +102,11 @@ impl Output {
     }
 }
 
+/// What [`dti`] says of each case in the payload block of a set, in their order.
+pub fn outputs(block: &[u8]) -> Option<Vec<dti::Output>> {
+    block.get(CASES_AT..)?.chunks(dti::BLOCK_BYTES).map(dti::Output::of).collect()
+}
+
 /// The leaf of a case.
 pub fn leaf(case: &dti::Output) -> Digest {
     Digest::of(&case.encode())

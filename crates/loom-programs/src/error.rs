@@ -1,5 +1,7 @@
 //! Why something is no input or no output of a program.
 
+use crate::committed_amount::TEXT_BYTES_MAX;
+
 /// Why a value cannot be proved anything about. The program would refuse it without a word.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidInput {
@@ -30,6 +32,21 @@ pub enum InvalidInput {
         found: usize,
         /// The most there may be.
         max: usize,
+    },
+    /// A text that is no amount, which is not repeated here: it is private.
+    #[error(
+        "the text is no amount: a whole number, or one with one or two decimals, of at most {TEXT_BYTES_MAX} bytes"
+    )]
+    Amount,
+    /// A place that is longer or shorter than what stands there.
+    #[error("the range from {start} to {end} is not that of a text of {found} bytes")]
+    PlaceLength {
+        /// Where it begins.
+        start: u64,
+        /// Where it ends.
+        end: u64,
+        /// Bytes of the text.
+        found: usize,
     },
     /// A case that is no payload block of one.
     #[error("case {index} is no payload block of the media type loom/dti with the right ratio")]

@@ -10,6 +10,7 @@
 //! for WASM as well.
 
 pub mod batch;
+pub mod committed_amount;
 pub mod compliance;
 mod digest;
 pub mod dti;

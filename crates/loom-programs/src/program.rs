@@ -3,13 +3,15 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{InvalidInput, InvalidOutput, batch, compliance, dti, income_threshold};
+use crate::{InvalidInput, InvalidOutput, batch, committed_amount, compliance, dti, income_threshold};
 
 /// A program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Program {
     /// Many debt-to-income ratios under one root.
     Batch,
+    /// Whether an amount that a notary committed to reaches a threshold.
+    CommittedAmount,
     /// What a criteria program decides.
     Compliance,
     /// One debt-to-income ratio.
@@ -20,12 +22,13 @@ pub enum Program {
 
 impl Program {
     /// All of them, by name.
-    pub const ALL: [Self; 4] = [Self::Batch, Self::Compliance, Self::Dti, Self::IncomeThreshold];
+    pub const ALL: [Self; 5] = [Self::Batch, Self::CommittedAmount, Self::Compliance, Self::Dti, Self::IncomeThreshold];
 
     /// Its name, that of its folder in `guests/risc0`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Batch => "batch",
+            Self::CommittedAmount => "committed-amount",
             Self::Compliance => "compliance",
             Self::Dti => "dti",
             Self::IncomeThreshold => "income-threshold",
@@ -41,6 +44,7 @@ impl Program {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Batch => batch::MEDIA_TYPE,
+            Self::CommittedAmount => committed_amount::MEDIA_TYPE,
             Self::Compliance => compliance::MEDIA_TYPE,
             Self::Dti => dti::MEDIA_TYPE,
             Self::IncomeThreshold => income_threshold::MEDIA_TYPE,
@@ -56,6 +60,7 @@ impl Program {
     pub fn encode(self, json: &Value) -> Result<Vec<u8>, InvalidInput> {
         match self {
             Self::Batch => batch::Input::read(json)?.encode(),
+            Self::CommittedAmount => committed_amount::Input::read(json)?.encode(),
             Self::Compliance => compliance::encode(json),
             Self::Dti => dti::Input::read(json)?.encode(),
             Self::IncomeThreshold => income_threshold::Input::read(json)?.encode(),
@@ -66,6 +71,7 @@ impl Program {
     pub fn decode(self, output: &[u8]) -> Result<Output, InvalidOutput> {
         Ok(match self {
             Self::Batch => Output::Batch(batch::Output::decode(output)?),
+            Self::CommittedAmount => Output::CommittedAmount(committed_amount::Output::decode(output)?),
             Self::Compliance => Output::Compliance(compliance::Output::decode(output)?),
             Self::Dti => Output::Dti(dti::Output::decode(output)?),
             Self::IncomeThreshold => Output::IncomeThreshold(income_threshold::Output::decode(output)?),
@@ -79,6 +85,8 @@ impl Program {
 pub enum Output {
     /// Of [`Program::Batch`].
     Batch(batch::Output),
+    /// Of [`Program::CommittedAmount`].
+    CommittedAmount(committed_amount::Output),
     /// Of [`Program::Compliance`].
     Compliance(compliance::Output),
     /// Of [`Program::Dti`].
@@ -92,6 +100,7 @@ impl Output {
     pub fn payload_sha256(&self) -> crate::Digest {
         match self {
             Self::Batch(output) => output.payload_sha256,
+            Self::CommittedAmount(output) => output.payload_sha256,
             Self::Compliance(output) => output.payload_sha256,
             Self::Dti(output) => output.payload_sha256,
             Self::IncomeThreshold(output) => output.payload_sha256,

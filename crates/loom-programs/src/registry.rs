@@ -62,6 +62,7 @@ impl Build {
     pub fn binary(&self) -> &'static [u8] {
         match self.name.as_str() {
             "batch" => include_bytes!("../../../guests/prebuilt/risc0/batch.bin"),
+            "committed-amount" => include_bytes!("../../../guests/prebuilt/risc0/committed-amount.bin"),
             "compliance" => include_bytes!("../../../guests/prebuilt/risc0/compliance.bin"),
             "dti" => include_bytes!("../../../guests/prebuilt/risc0/dti.bin"),
             "income-threshold" => include_bytes!("../../../guests/prebuilt/risc0/income-threshold.bin"),

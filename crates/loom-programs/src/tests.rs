@@ -3,13 +3,14 @@
 use kit::host::{block, run};
 use serde_json::{Value, json};
 
-use super::{Digest, Output, Program, batch, compliance, dti, registry, stdin};
+use super::{Digest, Output, Program, batch, committed_amount, compliance, dti, registry, stdin};
 
 const SALT: [u8; 16] = *b"0123456789abcdef";
 
 fn main_of(program: Program) -> fn() -> kit::Digest {
     match program {
         Program::Batch => ::batch::run,
+        Program::CommittedAmount => ::committed_amount::run,
         Program::Compliance => ::compliance::run,
         Program::Dti => ::dti::run,
         Program::IncomeThreshold => ::income_threshold::run,
@@ -59,6 +60,74 @@ fn a_sum() {
     }
 }
 
+/// An opening of a notary's, as JSON has it.
+fn opening(text: &str, threshold_cents: u64) -> Value {
+    json!({
+        "attestation_id": "d78f753259058b84f4445beefdd15ae0", "range": [399, 399 + text.len()],
+        "blinder": "000102030405060708090a0b0c0d0e0f", "text": text, "threshold_cents": threshold_cents,
+    })
+}
+
+#[test]
+fn an_amount_that_a_notary_committed_to() {
+    for (text, is_quoted) in [("5873.12", false), ("\"5873.12\"", true)] {
+        for (threshold_cents, reached) in [(587_312, true), (587_313, false)] {
+            let input = opening(text, threshold_cents);
+            let (_, output) = prove(Program::CommittedAmount, &input, b"");
+            let blinder: Vec<u8> = (0..16).collect();
+            assert_eq!(
+                said(&output),
+                json!({
+                    "attestation_id": input["attestation_id"], "range": input["range"],
+                    "commitment": Digest::of(&[text.as_bytes(), &blinder].concat()),
+                    "threshold_cents": threshold_cents, "reached": reached, "quoted": is_quoted,
+                })
+            );
+            let input = committed_amount::Input::read(&input).unwrap();
+            assert!(!format!("{input:?}").contains("5873."), "private");
+            let Output::CommittedAmount(output) = output else { panic!("{output:?} is no amount's") };
+            assert_eq!(output.commitment, input.commitment());
+        }
+    }
+}
+
+/// What is taken for an amount here is taken for the same amount there, and nothing else is.
+#[test]
+fn amounts_are_read_alike_inside_and_outside() {
+    let pieces = ["", "0", "1", "9", "10", "73", ".", "\"", "-", "e", " ", ",", "٣"];
+    let all = |pieces: &[&str], length: u32| -> Vec<String> {
+        let count = pieces.len();
+        let text = |number: usize| (0..length).map(|place| pieces[number / count.pow(place) % count]).collect();
+        (0..count.pow(length)).map(text).collect()
+    };
+    let long = ["184467440737095516.15", "184467440737095516.16", "0184467440737095516.15", "99999999999999999999"];
+    let (mut taken, mut refused) = (0, 0);
+    for text in all(&pieces, 4).into_iter().chain(long.map(str::to_owned)) {
+        let amount = committed_amount::Amount::read(&text);
+        // Past the encoder, which would refuse it.
+        let threshold = amount.map_or(0, |amount| amount.cents);
+        let value = |threshold: u64| {
+            let numbers = [399, 399 + text.len() as u64, threshold].map(u64::to_le_bytes);
+            [&[7; 16][..], numbers.as_flattened(), text.as_bytes(), &[8; 16]].concat()
+        };
+        let run_on = |threshold| {
+            let block = block(SALT, committed_amount::MEDIA_TYPE, &value(threshold));
+            let output = run(&stdin(&block, b""), ::committed_amount::run);
+            output.map(|output| committed_amount::Output::decode(&output.journal).unwrap())
+        };
+        let said = run_on(threshold).map(|output| (output.reached, output.quoted));
+        assert_eq!(said, amount.map(|amount| (true, amount.is_quoted)), "{text:?}");
+        match amount {
+            Some(amount) if amount.cents < u64::MAX => {
+                assert!(!run_on(amount.cents + 1).unwrap().reached, "{text:?}");
+                taken += 1;
+            }
+            _ => refused += 1,
+        }
+    }
+    assert!(taken > 500 && refused > 10_000, "{taken} {refused}");
+}
+
 #[test]
 fn a_decision() {
     let program = r#"{"format": "loom-criteria/1", "name": "t", "version": "1", "criteria": [
@@ -93,6 +162,9 @@ fn a_set_and_every_case_in_it() {
         assert_eq!((u64::from(set.cases), u64::from(set.within_limit)), (count, count - count.div_ceil(3)));
 
         let outputs: Vec<_> = cases.iter().map(|case| dti::Output::of(case).unwrap()).collect();
+        let set_block = block(SALT, batch::MEDIA_TYPE, &batch::value(&cases).unwrap());
+        assert_eq!(batch::outputs(&set_block).as_ref(), Some(&outputs));
+        assert_eq!(batch::outputs(&set_block[..set_block.len() - 1]), None);
         let tree = batch::Tree::new(&outputs).unwrap();
         assert_eq!(tree.root(), set.root);
         for (index, output) in outputs.iter().enumerate() {
@@ -153,6 +225,11 @@ fn a_path_shows_one_case_in_one_set() {
 #[test]
 fn what_a_program_would_refuse_is_not_encoded() {
     let hex = data_encoding::HEXLOWER.encode(&cases(1)[0]);
+    let changed = |member: &str, value: Value| {
+        let mut input = opening("5873.12", 1);
+        input[member] = value;
+        input
+    };
     let inputs = [
         (Program::Dti, json!({"income_cents": 0, "debt_cents": 1, "limit_bps": 1})),
         (Program::Dti, json!({"income_cents": 1, "debt_cents": 1u64 << 48, "limit_bps": 1})),
@@ -162,6 +239,12 @@ fn what_a_program_would_refuse_is_not_encoded() {
         (Program::IncomeThreshold, json!({"threshold_cents": 1, "amounts_cents": []})),
         (Program::IncomeThreshold, json!({"threshold_cents": 1, "amounts_cents": vec![1; 501]})),
         (Program::IncomeThreshold, json!({"threshold_cents": 1, "amounts_cents": [u64::MAX, 1]})),
+        (Program::CommittedAmount, opening("5873,12", 1)),
+        (Program::CommittedAmount, opening(&"1".repeat(33), 1)),
+        (Program::CommittedAmount, changed("range", json!([399, 405]))),
+        (Program::CommittedAmount, changed("range", json!([405, 399]))),
+        (Program::CommittedAmount, changed("blinder", json!("00"))),
+        (Program::CommittedAmount, changed("threshold_cents", json!(-1))),
         (Program::Compliance, json!({"state": null, "facts": {}, "program": "{}"})),
         (Program::Compliance, json!({"state": null, "facts": {"long": "x".repeat(65_536)}})),
         (Program::Batch, json!({"cases": []})),
@@ -182,6 +265,12 @@ fn what_a_program_would_refuse_is_not_encoded() {
         0 amounts, and there must be 1 to 500
         501 amounts, and there must be 1 to 500
         the amounts add up to more than 64 bits hold
+        the text is no amount: a whole number, or one with one or two decimals, of at most 32 bytes
+        the text is no amount: a whole number, or one with one or two decimals, of at most 32 bytes
+        the range from 399 to 405 is not that of a text of 7 bytes
+        the range from 405 to 399 is not that of a text of 7 bytes
+        not what the program takes: 16 bytes are 32 hex digits
+        not what the program takes: invalid value: integer `-1`, expected u64
         not what the program takes: unknown field `program`, expected `state` or `facts`
         65570 bytes, 65472 are read
         0 cases, and there must be 1 to 65536
@@ -196,6 +285,14 @@ fn other_outputs_are_refused() {
         for length in 0..100 {
             assert!(program.decode(&vec![2; length]).is_err(), "{} takes {length} twos", program.name());
         }
+    }
+    let amount = |range: [u64; 2], last: [u8; 2]| {
+        let range = range.map(u64::to_le_bytes);
+        committed_amount::Output::decode(&[&[0; 48], range.as_flattened(), &[0; 40], &last].concat())
+    };
+    assert!(amount([5, 37], [0, 0]).is_ok() && amount([5, 8], [1, 1]).is_ok());
+    for (range, last) in [([5, 5], [0, 0]), ([5, 38], [0, 0]), ([6, 5], [0, 0]), ([5, 7], [0, 1]), ([5, 8], [0, 2])] {
+        assert!(amount(range, last).is_err(), "{range:?} {last:?}");
     }
     let good = dti::Output { payload_sha256: Digest([7; 32]), dti_bps: 2, limit_bps: 1, within_limit: false };
     assert_eq!(dti::Output::decode(&good.encode()), Ok(good.clone()));
@@ -249,6 +346,7 @@ fn the_documented_bytes() {
             json!({"threshold_cents": 600_000, "amounts_cents": [200_000, 150_000, 250_000]}),
             "",
         ),
+        (Program::CommittedAmount, opening("5873.12", 500_000), ""),
         (Program::Batch, json!({"cases": set}), ""),
     ];
     let mut runs = inputs.map(|(program, input, public)| (program, program.encode(&input).unwrap(), public)).to_vec();

@@ -7,7 +7,8 @@
 //!   secret.bin            32 bytes that the program's randomness is derived from; private
 //!   segment-00000.seal    a seal, words in little-endian order
 //!   bonsai.json           what a proving server was asked, if one was; private
-//!   receipt.borsh         the receipt; when it is there, all but it and the lock is removed
+//!   effort.json           what the proof took until now
+//!   receipt.borsh         the receipt; when it is there, what is private and the seals are removed
 //!   lock                  held by the worker
 //! ```
 //!
@@ -24,12 +25,15 @@ use data_encoding::HEXLOWER;
 use loom_risc0_verify::{ImageId, limits::RECEIPT_BYTES_MAX};
 use sha2::{Digest as _, Sha256};
 
-use crate::JobError;
+use crate::{Effort, JobError};
 
 const PROGRAM: &str = "program.bin";
 const INPUT: &str = "input.bin";
 const SECRET: &str = "secret.bin";
 const RECEIPT: &str = "receipt.borsh";
+const EFFORT: &str = "effort.json";
+/// Longest account of the effort, in bytes: a few for each segment.
+const EFFORT_BYTES_MAX: usize = 1024 * 1024;
 const LOCK: &str = "lock";
 #[cfg(feature = "bonsai")]
 const RECORD: &str = "bonsai.json";
@@ -104,6 +108,19 @@ impl Jobs {
 }
 
 impl Jobs {
+    /// What it took to make this receipt, if it was made here and is still known.
+    pub fn effort(&self, receipt: &[u8]) -> Result<Option<Effort>, JobError> {
+        for folder in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
+            let job = Job::open(folder.path());
+            let file = fs::metadata(job.folder.join(RECEIPT));
+            // Most are told apart without reading them.
+            if file.is_ok_and(|file| file.len() == receipt.len() as u64) && job.receipt()?.as_deref() == Some(receipt) {
+                return job.effort();
+            }
+        }
+        Ok(None)
+    }
+
     /// Makes room for another receipt.
     fn forget_oldest(&self) -> Result<(), JobError> {
         let mut finished = Vec::new();
@@ -150,6 +167,14 @@ impl Job {
         let files = fs::read_dir(&self.folder).map_err(io(&self.folder))?;
         let seals = files.filter_map(Result::ok).filter(|file| file.file_name().to_string_lossy().ends_with(".seal"));
         Ok(seals.count())
+    }
+
+    /// What it took until now. What cannot be read is not known: nothing depends on it.
+    pub fn effort(&self) -> Result<Option<Effort>, JobError> {
+        match read(&self.folder.join(EFFORT), EFFORT_BYTES_MAX) {
+            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => Ok(serde_json::from_slice(&read?).ok()),
+        }
     }
 
     /// Removes it with all that was proved.
@@ -234,11 +259,15 @@ impl Job {
         self.put(&self.seal_path(index), &bytes)
     }
 
+    pub(crate) fn store_effort(&self, effort: &Effort) -> Result<(), JobError> {
+        self.put(&self.folder.join(EFFORT), &serde_json::to_vec(effort).expect("our own types serialise"))
+    }
+
     /// Stores the receipt, and removes what it was made of.
     pub(crate) fn finish(&self, receipt: &[u8]) -> Result<(), JobError> {
         self.put(&self.folder.join(RECEIPT), receipt)?;
         for file in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
-            if ![RECEIPT, LOCK].iter().any(|kept| file.file_name() == *kept) {
+            if ![RECEIPT, EFFORT, LOCK].iter().any(|kept| file.file_name() == *kept) {
                 fs::remove_file(file.path()).map_err(io(&file.path()))?;
             }
         }
@@ -296,70 +325,4 @@ fn sync_folder(folder: &Path) -> Result<(), JobError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn task(input: &'static [u8]) -> Task {
-        Task { image_id: ImageId([1; 32]), program: Bytes::from_static(b"program"), input: Bytes::from_static(input) }
-    }
-
-    #[test]
-    fn a_task_is_one_job_and_keeps_its_secret() {
-        let folder = tempfile::tempdir().unwrap();
-        let jobs = Jobs::open(folder.path().join("proofs")).unwrap();
-        let job = jobs.job(&task(b"input"), &[1; 32]).unwrap();
-        let again = jobs.job(&task(b"input"), &[2; 32]).unwrap();
-        assert_eq!((job.folder(), job.secret().unwrap()), (again.folder(), [1; 32]));
-        assert_eq!(again.secret().unwrap(), [1; 32]);
-        assert_ne!(jobs.job(&task(b"other"), &[1; 32]).unwrap().folder(), job.folder());
-        assert_eq!((&job.program().unwrap()[..], &job.input().unwrap()[..]), (&b"program"[..], &b"input"[..]));
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn only_the_owner_can_read_a_job() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let jobs = Jobs::open(folder.path().join("proofs")).unwrap();
-        let job = jobs.job(&task(b"input"), &[1; 32]).unwrap();
-        job.store_seal(0, &[1, 2]).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
-        assert_eq!((mode(&folder.path().join("proofs")), mode(job.folder())), (0, 0));
-        for file in fs::read_dir(job.folder()).unwrap() {
-            assert_eq!(mode(&file.unwrap().path()), 0);
-        }
-    }
-
-    #[test]
-    fn a_finished_job_has_nothing_private_and_is_not_made_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let jobs = Jobs::open(folder.path()).unwrap();
-        let job = jobs.job(&task(b"input"), &[1; 32]).unwrap();
-        job.store_seal(3, &[1, 2]).unwrap();
-        assert_eq!((job.segments().unwrap(), job.seal(3).unwrap(), job.seal(0).unwrap()), (1, Some(vec![1, 2]), None));
-        job.finish(b"receipt").unwrap();
-        let left = fs::read_dir(job.folder()).unwrap().map(|file| file.unwrap().file_name());
-        assert_eq!(left.collect::<Vec<_>>(), [RECEIPT]);
-        let again = jobs.job(&task(b"input"), &[2; 32]).unwrap();
-        assert_eq!(again.receipt().unwrap().as_deref(), Some(&b"receipt"[..]));
-    }
-
-    #[test]
-    fn so_many_receipts_are_kept_and_no_open_job_is_lost() {
-        let folder = tempfile::tempdir().unwrap();
-        let jobs = Jobs::open(folder.path()).unwrap();
-        let open = jobs.job(&task(b"open"), &[1; 32]).unwrap();
-        for number in 0..FINISHED_MAX + 5 {
-            let job = folder.path().join(number.to_string());
-            fs::create_dir(&job).unwrap();
-            fs::write(job.join(RECEIPT), b"receipt").unwrap();
-        }
-        jobs.job(&task(b"new"), &[1; 32]).unwrap();
-        let finished = fs::read_dir(folder.path()).unwrap().filter(|job| {
-            let job = job.as_ref().unwrap().path();
-            job.join(RECEIPT).is_file()
-        });
-        assert_eq!(finished.count(), FINISHED_MAX - 1);
-        assert!(open.secret().is_ok());
-    }
-}
+mod tests;

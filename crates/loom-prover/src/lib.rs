@@ -22,6 +22,8 @@
 #[cfg(feature = "bonsai")]
 mod bonsai;
 mod cost;
+#[cfg_attr(not(feature = "local"), allow(dead_code, reason = "only whoever proves here adds up what it takes"))]
+mod effort;
 mod error;
 mod event;
 #[cfg_attr(not(feature = "local"), allow(dead_code, reason = "only whoever proves here reads all of a job"))]
@@ -37,6 +39,7 @@ pub use self::bonsai::{Bonsai, BonsaiError, BonsaiSettings, CallError, InvalidSe
 pub use self::local::{Execution, execute, work};
 pub use self::{
     cost::{Cost, Limits, SEGMENT_PO2},
+    effort::Effort,
     error::{JobError, ProgramError, Refused, WorkError},
     event::{Event, Used},
     job::{Job, Jobs, Task},

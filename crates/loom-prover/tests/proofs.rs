@@ -98,7 +98,10 @@ fn a_killed_prover_goes_on_with_the_next_segment_and_two_prove_once() {
     assert_eq!((output.root, output.cases, output.within_limit), (tree.root(), 50, 43));
     assert_eq!(output.payload_sha256.0, *set.cid().digest());
     tree.path(41).unwrap().verify(&outputs[41], &output).unwrap();
-    assert_eq!(files(&job).into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["lock", "receipt.borsh"]);
+    let left: Vec<_> = files(&job).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(left, ["effort.json", "lock", "receipt.borsh"]);
+    let effort = jobs.effort(&one).unwrap().expect("it was made here");
+    assert_eq!(effort.cost.segment_po2.len(), planned);
 
     // Long after, the same task: nothing is run.
     let again = worker(15).run(&jobs.job(&task, &SECRET).unwrap(), program.image_id(), &Stop::default(), |event| {

@@ -13,8 +13,10 @@
 //!
 //! Deliberately absent: proving (`loom-prover`), and conditional receipts, which rest on other receipts.
 //!
-//! Start at [`verify`]; [`segment`] is for provers. Which versions this reads, and what it pins: [`parameters`].
+//! Start at [`verify`]; [`activity`] is the same as one function of texts, [`segment`] is for provers. Which versions this
+//! reads, and what it pins: [`parameters`].
 
+pub mod activity;
 mod claim;
 pub mod limits;
 pub mod parameters;

@@ -17,3 +17,5 @@ pub const SEGMENT_PO2: std::ops::RangeInclusive<u32> = 13..=22;
 pub const CONTROL_PROOF_HASHES_MAX: usize = 8;
 /// Deepest nesting of CBOR that is read. A receipt has less than 20.
 pub const DEPTH_MAX: usize = 32;
+/// Longest output that a verdict repeats, in bytes; of longer ones it has the digest.
+pub const OUTPUT_SHOWN_BYTES_MAX: usize = 256 * 1024;

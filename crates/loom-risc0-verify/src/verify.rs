@@ -62,15 +62,27 @@ pub enum Rejected {
 /// Checks that the program with this image id ran to its end, without resting on other receipts, and gave the output
 /// that the receipt has.
 pub fn verify(bytes: &[u8], image_id: ImageId) -> Result<Verified, Rejected> {
+    verify_as(bytes, |_| Ok(image_id)).map(|(_, verified)| verified)
+}
+
+/// The same for the program that `choose` makes of the one that the receipt says it is about.
+pub(crate) fn verify_as<E: From<Rejected>>(
+    bytes: &[u8],
+    choose: impl FnOnce(Option<ImageId>) -> Result<ImageId, E>,
+) -> Result<(ImageId, Verified), E> {
+    let (kind, receipt) = read(bytes)?;
+    let image_id = choose(caught(|| crate::claim::image_id(&receipt))?)?;
+    match caught(|| receipt.verify_with_context(&context(), Digest::from(image_id.0)))? {
+        Ok(()) => Ok((image_id, Verified { kind, journal: receipt.journal.bytes })),
+        Err(error) => Err(rejected(&receipt, image_id, error).into()),
+    }
+}
+
+/// A receipt for the library, with what that does not look at checked.
+fn read(bytes: &[u8]) -> Result<(Kind, Receipt), Rejected> {
     let (wire, _) = WireReceipt::read(bytes)?;
     check(&wire)?;
-    let (kind, receipt) = (wire.kind(), wire.receipt()?);
-    drop(wire);
-    let expected = Digest::from(image_id.0);
-    match caught(|| receipt.verify_with_context(&context(), expected))? {
-        Ok(()) => Ok(Verified { kind, journal: receipt.journal.bytes }),
-        Err(error) => Err(rejected(&receipt, image_id, error)),
-    }
+    Ok((wire.kind(), wire.receipt()?))
 }
 
 /// Calls into the library, which must not take anybody down with it.

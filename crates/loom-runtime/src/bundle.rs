@@ -11,7 +11,7 @@ use loom_evidence::{
     Bundle, BundleError, History, Inclusion, LogEvidence, Manifest,
     limits::{BLOCKS_MAX, BUNDLE_BYTES_MAX, HISTORIES_MAX},
 };
-use loom_machine::{Deployment, HostFault, Message};
+use loom_machine::{Deployment, HostFault, Message, Verification};
 use loom_storage::{BlobError, StoreError};
 use loom_types::{ActorAddress, Cid, Entry, EntryBody, TurnNumber};
 
@@ -215,7 +215,8 @@ impl Handle {
         Ok(Some(LogEvidence { checkpoint: proved.checkpoint, handovers: proved.handovers }))
     }
 
-    /// Deployments, modules of actors and of the pure activities that ran, receipts, and blobs that were read.
+    /// Deployments, modules of actors and of the pure activities and verifiers that ran, receipts, evidence, and blobs
+    /// that were read.
     async fn material(
         &self,
         entries: &[Entry],
@@ -243,6 +244,15 @@ impl Handle {
                 }
                 let EntryBody::Step { op, request, .. } = &entry.body else { continue };
                 let Some(text) = payloads.get(request).and_then(|payload| payload.text()) else { continue };
+                if op == Verification::OP
+                    && let Ok(verification) = Verification::from_json(text)
+                {
+                    material.insert(verification.module);
+                    // An auditor who misses it believes less.
+                    if self.inner.storage.blobs.has(verification.evidence).await? {
+                        material.insert(verification.evidence);
+                    }
+                }
                 let Ok(request) = serde_json::from_str::<serde_json::Value>(text) else { continue };
                 let member = |name| request.get(name).and_then(|value| value.as_str());
                 match op.as_str() {

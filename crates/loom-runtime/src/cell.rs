@@ -12,6 +12,7 @@ mod proof;
 mod receive;
 mod running;
 mod turn;
+mod verify;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -40,6 +41,7 @@ pub(crate) use self::{
     proof::Proven,
     running::{Phase, Running},
     turn::SLICE_FUEL,
+    verify::{Evidence, Reading},
 };
 
 /// Turns one actor may run before others get their chance.
@@ -687,6 +689,7 @@ impl Live {
             }
             CellResult::Module(loaded) => self.module_loaded(io, loaded),
             CellResult::Task { task, result } => self.task_done(io, task, result),
+            CellResult::Evidence { task, reading, evidence } => self.evidence_read(io, task, *reading, evidence),
             CellResult::Retry => self.retry(io),
             CellResult::Place { gates, place } => self.let_in(io, &gates, place),
             CellResult::RetryActivity { step, attempt } => self.retry_activity(io, step, attempt),

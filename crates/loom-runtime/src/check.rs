@@ -202,7 +202,7 @@ impl Check {
             let blobs = &inner.storage.blobs;
             let blob = |cid| here.block_on(blobs.get(cid)).map_err(|error| causes(&error));
             let is_over = || inner.clock.elapsed() >= ends_at;
-            let surroundings = Surroundings { blob: &blob, is_over: &is_over, activity: None };
+            let surroundings = Surroundings { blob: &blob, is_over: &is_over, activity: None, verifier: None };
             replay(&turn, deployment, &candidate, &surroundings)
         };
         let joined = tokio::task::spawn_blocking(run).await;

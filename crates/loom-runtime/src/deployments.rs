@@ -233,7 +233,8 @@ impl Deployments {
         let actors = deployment.actors.values().map(|spec| spec.module);
         let activities = deployment.activities.values().map(|spec| spec.module);
         let programs = deployment.programs.values().map(|spec| spec.binary);
-        let names = actors.chain(activities).chain(programs).chain([deployment.cid()]);
+        let verifiers = deployment.verifiers.values().map(|spec| spec.module);
+        let names = actors.chain(activities).chain(verifiers).chain(programs).chain([deployment.cid()]);
         names.map(|cid| self.storage.blobs.holds().hold(cid)).collect()
     }
 
@@ -287,7 +288,9 @@ impl Deployments {
             .activities
             .iter()
             .map(|(name, spec)| (format!("activities.{name}"), spec.module, spec.is_effectful()));
-        for (at, module, may_call) in actors.chain(activities) {
+        let verifiers =
+            deployment.verifiers.iter().map(|(name, spec)| (format!("verifiers.{name}"), spec.module, false));
+        for (at, module, may_call) in actors.chain(activities).chain(verifiers) {
             self.check_module(at, module, may_call).await?;
         }
         for (name, spec) in &deployment.programs {

@@ -49,6 +49,7 @@ mod shard;
 mod timers;
 pub mod trace;
 mod upkeep;
+mod verdicts;
 mod watch;
 
 pub use loom_storage::Storage;

@@ -25,6 +25,8 @@ pub struct Metrics {
     pub activities: Counter,
     pub activity_retries: Counter,
     pub activity_requests: Counter,
+    pub verifications: Counter,
+    pub verdict_cache_hits: Counter,
     pub proofs_running: Gauge,
     pub proofs_finished: Counter,
     pub proof_segments: Counter,
@@ -65,6 +67,8 @@ impl Default for Metrics {
             activities: Counter::default(),
             activity_retries: Counter::default(),
             activity_requests: Counter::default(),
+            verifications: Counter::default(),
+            verdict_cache_hits: Counter::default(),
             proofs_running: Gauge::default(),
             proofs_finished: Counter::default(),
             proof_segments: Counter::default(),
@@ -114,6 +118,8 @@ impl Metrics {
             "Requests of activities to other systems",
             self.activity_requests.clone(),
         );
+        registry.register("verifications", "Verdicts on evidence that steps asked for", self.verifications.clone());
+        registry.register("verdict_cache_hits", "Times a verdict was in memory", self.verdict_cache_hits.clone());
         registry.register("proofs_running", "Runs of programs that are being proved", self.proofs_running.clone());
         registry.register("proofs_finished", "Runs of programs that were proved", self.proofs_finished.clone());
         registry.register("proof_segments", "Segments of runs that were proved", self.proof_segments.clone());

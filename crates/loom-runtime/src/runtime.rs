@@ -22,6 +22,7 @@ use crate::{
     timers::{Alarm, TimerService},
     trace::Traces,
     upkeep::Upkeep,
+    verdicts::Verdicts,
     watch::Watchers,
 };
 
@@ -87,6 +88,7 @@ impl Assembly {
             storage: storage.clone(),
             deployments: deployments.clone(),
             modules: modules.clone(),
+            verdicts: Verdicts::new(metrics.clone()),
             outside: host.outside,
             proofs: proofs.map(Arc::new),
             clock: host.clock.clone(),

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Clock, ControlError, ControlRequest, Metrics, SaltSources, SendError, Settings, Settled,
     activity::{ActivityRun, Attempted, Job, Sliced, Tools, Waited},
-    cell::{Cell, Proven},
+    cell::{Cell, Evidence, Proven, Reading},
     deployments::Deployments,
     gate::{Gate, Place},
     handle::LiveView,
@@ -41,6 +41,7 @@ use crate::{
     proofs::Proofs,
     timers::Alarm,
     trace::{self, TraceContext, Traces},
+    verdicts::Verdicts,
     watch::Watchers,
 };
 
@@ -181,6 +182,7 @@ pub(crate) enum CellResult {
     Enqueued { delivery: Box<Delivery>, result: Result<Enqueued, EnqueueError> },
     Module(Result<(), HostFault>),
     Task { task: u64, result: Result<Result<String, Failure>, HostFault> },
+    Evidence { task: u64, reading: Box<Reading>, evidence: Evidence },
     Retry,
     RetryActivity { step: StepRef, attempt: u32 },
     Proof { step: StepRef, faults: u32, proven: Proven },
@@ -195,6 +197,7 @@ pub(crate) struct Context {
     pub(crate) storage: Storage,
     pub(crate) deployments: Arc<Deployments>,
     pub(crate) modules: Arc<Modules>,
+    pub(crate) verdicts: Verdicts,
     pub(crate) outside: Outside,
     /// None where nothing can be proved.
     pub(crate) proofs: Option<Arc<Proofs>>,

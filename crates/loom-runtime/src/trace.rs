@@ -125,6 +125,22 @@ pub(crate) fn activity(turn: &Span, name: &str, step: Option<u32>, attempt: u32)
     span
 }
 
+/// The span of one run of a verifier.
+pub(crate) fn verification(turn: &Span, verifier: &str) -> Span {
+    let span = tracing::debug_span!(
+        target: TARGET,
+        parent: turn,
+        "verification",
+        otel.name = field::Empty,
+        otel.status_code = field::Empty,
+        loom.verifier = verifier,
+    );
+    if !span.is_disabled() {
+        span.record("otel.name", format!("verification {verifier}"));
+    }
+    span
+}
+
 /// The span of one run of a program that is proved.
 pub(crate) fn proof(turn: &Span, program: &str, step: u32) -> Span {
     let span = tracing::debug_span!(

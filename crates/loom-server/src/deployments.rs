@@ -6,7 +6,7 @@ use axum::extract::State;
 use loom_client as wire;
 use loom_machine::{
     ActivitySpec, ActorSpec, Deployment, GuestLimits, HostPattern, HttpAllowance, InvalidDeployment, ProgramSpec,
-    Retry, TurnLimits,
+    Retry, TurnLimits, VerifierSpec,
     replay::{Difference, Replayed},
 };
 use loom_runtime::{CheckOptions, CheckReport, Checked};
@@ -67,7 +67,7 @@ pub(crate) async fn list(
     Ok(axum::Json(deployments))
 }
 
-/// What runs another module than before, is another program, or is new.
+/// What runs another module than before, is another program or verifier, or is new.
 fn changed(before: &Deployment, now: &Deployment) -> Vec<String> {
     let actors = now
         .actors
@@ -78,9 +78,12 @@ fn changed(before: &Deployment, now: &Deployment) -> Vec<String> {
         .iter()
         .filter(|(name, spec)| before.activities.get(*name).is_none_or(|before| before.module != spec.module));
     let programs = now.programs.iter().filter(|(name, spec)| before.programs.get(*name) != Some(spec));
+    let verifiers = now.verifiers.iter().filter(|(name, spec)| before.verifiers.get(*name) != Some(spec));
     let actors = actors.map(|(name, _)| format!("actors.{name}"));
     let activities = activities.map(|(name, _)| format!("activities.{name}"));
-    actors.chain(activities).chain(programs.map(|(name, _)| format!("programs.{name}"))).collect()
+    let programs = programs.map(|(name, _)| format!("programs.{name}"));
+    let verifiers = verifiers.map(|(name, _)| format!("verifiers.{name}"));
+    actors.chain(activities).chain(programs).chain(verifiers).collect()
 }
 
 /// Check and activate a deployment
@@ -224,7 +227,25 @@ pub fn manifest(sent: &wire::Manifest) -> Result<Deployment, InvalidDeployment> 
     for (name, program) in &sent.programs {
         programs.insert(name.clone(), program_spec(&format!("programs.{name}"), program)?);
     }
-    Deployment::new(&sent.name, actors, activities)?.with_schedules(schedules.collect())?.with_programs(programs)
+    let mut verifiers = BTreeMap::new();
+    for (name, verifier) in &sent.verifiers {
+        verifiers.insert(name.clone(), verifier_spec(&format!("verifiers.{name}"), verifier)?);
+    }
+    let deployment = Deployment::new(&sent.name, actors, activities)?.with_schedules(schedules.collect())?;
+    deployment.with_programs(programs)?.with_verifiers(verifiers)
+}
+
+fn verifier_spec(at: &str, sent: &wire::ManifestVerifier) -> Result<VerifierSpec, InvalidDeployment> {
+    let kind = sent.kind.parse().map_err(|error| InvalidDeployment::Invalid {
+        at: format!("{at}.kind"),
+        problem: format!("'{}' is {error}", sent.kind),
+    })?;
+    Ok(VerifierSpec {
+        kind,
+        module: module(&format!("{at}.module"), &sent.module)?,
+        limits: limits_or(&sent.limits, VerifierSpec::limits_default()),
+        policy: serde_json::Value::Object(sent.policy.clone()).to_string(),
+    })
 }
 
 fn program_spec(at: &str, sent: &wire::ManifestProgram) -> Result<ProgramSpec, InvalidDeployment> {
@@ -269,7 +290,10 @@ fn module(at: &str, text: &str) -> Result<Cid, InvalidDeployment> {
 }
 
 fn limits(sent: &wire::Limits) -> GuestLimits {
-    let defaults = GuestLimits::default();
+    limits_or(sent, GuestLimits::default())
+}
+
+fn limits_or(sent: &wire::Limits, defaults: GuestLimits) -> GuestLimits {
     GuestLimits {
         fuel: sent.fuel.unwrap_or(defaults.fuel),
         memory_bytes: sent.memory_bytes.unwrap_or(defaults.memory_bytes),

@@ -19,7 +19,8 @@ pub(crate) const PROGRAM: &[u8] = b"native program";
 pub(crate) const REFUSED: &[u8] = b"2";
 
 const IMAGE_ID: ImageId = ImageId([7; 32]);
-const RECEIPT: &[u8] = b"receipt ";
+/// What receipts begin with.
+pub(crate) const RECEIPT: &[u8] = b"receipt ";
 
 /// What the deployment says of the program.
 pub(crate) fn program() -> ProgramSpec {

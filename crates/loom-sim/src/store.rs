@@ -71,6 +71,8 @@ pub enum Sabotage {
     ForgetsTimers,
     /// Applies a commit without its leaf.
     LosesLeaves,
+    /// Says of a receipt that it is durable, and forgets it.
+    LosesReceipts,
 }
 
 /// What all incarnations of a node share: the disk and what happens to it.

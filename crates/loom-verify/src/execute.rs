@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use loom_evidence::Bundle;
 use loom_machine::{
-    Control, Deployment, Failure, GuestLimits, HostFault, Message, Module, Sandbox, computed,
+    Control, Deployment, Failure, GuestLimits, HostFault, Message, Module, Sandbox, Verification, computed,
     replay::{Agreed, Candidate, Impossible, RecordedTurn, Replayed, RestsOn, Surroundings, replay, turns},
 };
 use loom_types::{Cid, Entry, EntryBody, Payload, TurnNumber, TurnResult};
@@ -123,9 +123,6 @@ impl<'a> Workshop<'a> {
         name: &str,
         input: &str,
     ) -> Result<Result<String, Failure>, Impossible> {
-        if (self.is_over)() {
-            return Err(Impossible::OutOfTime);
-        }
         let spec =
             deployment.activities.get(name).ok_or_else(|| Impossible::Deployment(format!("no '{name}' in it")))?;
         self.allows(&spec.limits)?;
@@ -133,7 +130,44 @@ impl<'a> Workshop<'a> {
             Ok(module) => module,
             Err(failure) => return Ok(Err(failure)),
         };
-        let mut guest = module.start(&spec.limits, input)?;
+        self.run(&*module, &spec.limits, input)
+    }
+
+    /// What a `verify` step comes to; nothing where evidence or module are not in the file.
+    fn verifier(
+        &self,
+        deployment: &Deployment,
+        verification: &Verification,
+    ) -> Result<Option<Result<String, Failure>>, Impossible> {
+        let name = &verification.verifier;
+        let spec =
+            deployment.verifiers.get(name).ok_or_else(|| Impossible::Deployment(format!("no '{name}' in it")))?;
+        let Ok(evidence) = self.material(verification.evidence) else { return Ok(None) };
+        if let Some(verdict) = Verification::refused(&evidence) {
+            return Ok(Some(Ok(verdict)));
+        }
+        if self.material(spec.module).is_err() {
+            return Ok(None);
+        }
+        self.allows(&spec.limits)?;
+        let ended = match self.module(spec.module)? {
+            Ok(module) => self.run(&*module, &spec.limits, &verification.input(&evidence))?,
+            Err(failure) => Err(failure),
+        };
+        Ok(Some(verification.outcome(ended)))
+    }
+
+    /// Runs a module that only computes.
+    fn run(
+        &self,
+        module: &dyn Module,
+        limits: &GuestLimits,
+        input: &str,
+    ) -> Result<Result<String, Failure>, Impossible> {
+        if (self.is_over)() {
+            return Err(Impossible::OutOfTime);
+        }
+        let mut guest = module.start(limits, input)?;
         loop {
             if let Some(result) = computed(guest.resume(None)?)? {
                 return Ok(result);
@@ -230,7 +264,13 @@ impl Verified<'_> {
     fn replayed(&self, deployment: Arc<Deployment>, candidate: &Candidate) -> Replayed {
         let blob = |cid| self.workshop.material(cid);
         let activity = |name: &str, input: &str| self.workshop.activity(&deployment, name, input);
-        let surroundings = Surroundings { blob: &blob, is_over: self.workshop.is_over, activity: Some(&activity) };
+        let verifier = |verification: &Verification| self.workshop.verifier(&deployment, verification);
+        let surroundings = Surroundings {
+            blob: &blob,
+            is_over: self.workshop.is_over,
+            activity: Some(&activity),
+            verifier: Some(&verifier),
+        };
         replay(self.turn, deployment.clone(), candidate, &surroundings)
     }
 
@@ -267,6 +307,7 @@ impl Verified<'_> {
             let (class, detail) = match &met.rests_on {
                 RestsOn::Computed => (Class::ReExecuted, "follows from the journal".to_owned()),
                 RestsOn::Activity(name) => (Class::ReExecuted, format!("the pure activity '{name}' was run again")),
+                RestsOn::Verifier(name) => (Class::ReExecuted, format!("the verifier '{name}' was run again")),
                 RestsOn::Claim => (Class::Claimed, "came from outside; the node says so".to_owned()),
             };
             self.claim(&format!(" step {} {}", met.n, met.op), class, detail);

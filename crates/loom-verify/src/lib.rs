@@ -2,7 +2,7 @@
 //! it rests on. Pure and offline: no clock but a stopwatch, no network, no folder.
 //!
 //! ```text
-//! file ─► loom-evidence: CAR, names, places ─► chain ─► log ─► every turn run again (loom-machine) ─► proofs ─► Report
+//! file ─► loom-evidence: CAR, names, places ─► chain ─► log ─► every turn run again (loom-machine) ─► proofs, verdicts ─► Report
 //! ```
 //!
 //! Files come from strangers who may wish to be believed: sizes, fuel and time are bounded, and whatever cannot be
@@ -12,6 +12,7 @@
 //!
 //! Start at [`verify`].
 
+mod amounts;
 mod anchor;
 mod chain;
 mod cli;
@@ -25,6 +26,7 @@ mod proofs;
 mod report;
 mod statement;
 mod values;
+mod verdicts;
 
 use std::time::Duration;
 
@@ -33,12 +35,15 @@ use loom_evidence::{Bundle, BundleError, PublicKey};
 use loom_machine::Sandbox;
 
 pub use self::{
+    amounts::{AttestedAmount, committed_amount},
     cli::{VerifyArguments, read_key, run},
     html::page,
+    plain::plain,
     policy::{InvalidPolicy, Judgement, Policy, Unmet},
     proofs::{Receipts, Risc0},
-    report::{Claim, Class, Code, Contradiction, Report, Turns},
+    report::{Claim, Class, Code, Contradiction, Found, Report, Turns},
     statement::{PREDICATE_TYPE, STATEMENT_TYPE, statement},
+    verdicts::{Tlsnotary, Verifier},
 };
 
 /// What the auditor brings.
@@ -144,19 +149,22 @@ impl Verification {
         let anchors = anchor::check(&bundle, auditor, &mut report);
         let workshop = execute::Workshop::new(&bundle, sandbox, &is_over);
         let mut proofs = proofs::Checking::new(&bundle, receipts, &is_over);
+        let mut verdicts = verdicts::Checking::new(&bundle, &is_over);
         let mut runs = Vec::new();
         for ((history, entries), anchors) in bundle.manifest().histories.iter().zip(bundle.entries()).zip(&anchors) {
             values::check(&bundle, entries, &mut report);
             if chain::check(history, entries, &mut report) {
                 runs.push(execute::check(&workshop, entries, anchors, &mut report));
                 proofs.check(entries, &mut report);
+                verdicts.check(entries, &proofs::repinned(entries), &mut report);
             }
         }
         // What is no journal is compared with nothing.
         if runs.len() == anchors.len() {
             links::check(&bundle, &runs, &anchors, &mut report);
         }
-        proofs.conclude(&mut report);
+        let (proved, accepted) = (proofs.conclude(&mut report), verdicts.conclude(&mut report));
+        amounts::conclude(&bundle, &proved, &accepted, &is_over, &mut report);
         Ok(Self { bundle: Some(bundle), anchors, report })
     }
 

@@ -10,7 +10,7 @@ const LINE_CHARS_MAX: usize = 1_000;
 
 /// The text without what could move a cursor, turn the direction of writing, or not be seen: what stands in a report may
 /// come from whoever made the file.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 

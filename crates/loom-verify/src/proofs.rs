@@ -12,7 +12,7 @@ use loom_machine::{Deployment, ImageId, ProgramSpec, Proved};
 use loom_types::{Cid, Entry, EntryBody, Resolution, TurnNumber};
 use serde::Deserialize;
 
-use crate::{Class, Report};
+use crate::{Class, Report, amounts::Held};
 
 /// Verifies receipts.
 pub trait Receipts {
@@ -55,11 +55,12 @@ pub(crate) struct Checking<'a> {
     is_over: &'a dyn Fn() -> bool,
     known: Known,
     stronger: HashMap<String, (Class, String)>,
+    proved: Vec<Held>,
 }
 
 impl<'a> Checking<'a> {
     pub(crate) fn new(bundle: &'a Bundle, receipts: &'a dyn Receipts, is_over: &'a dyn Fn() -> bool) -> Self {
-        Self { bundle, receipts, is_over, known: HashMap::new(), stronger: HashMap::new() }
+        Self { bundle, receipts, is_over, known: HashMap::new(), stronger: HashMap::new(), proved: Vec::new() }
     }
 
     /// Verifies the proofs of one history.
@@ -82,6 +83,10 @@ impl<'a> Checking<'a> {
                     let Some(asked) = asked.get(n) else { continue };
                     let subject = format!("{} turn {} step {n} prove.start", entry.actor, entry.turn);
                     if let Some(found) = self.proof(asked, deployment.as_ref(), entry, (*outcome, evidence), report) {
+                        if found.0 == Class::Proved {
+                            let (request, outcome) = (asked.request, *outcome);
+                            self.proved.push(Held { subject: subject.clone(), request, outcome });
+                        }
                         self.stronger.insert(subject, found);
                     }
                 }
@@ -90,8 +95,9 @@ impl<'a> Checking<'a> {
         }
     }
 
-    /// Takes over into the report what was found: also of turns that were not run again.
-    pub(crate) fn conclude(self, report: &mut Report) {
+    /// Takes over into the report what was found: also of turns that were not run again. Returns the steps whose outcome
+    /// is proved.
+    pub(crate) fn conclude(self, report: &mut Report) -> Vec<Held> {
         report.strengthen(&self.stronger);
         for (subject, (class, detail)) in sorted(self.stronger) {
             // Of a turn that was not run again, nothing else is said of its steps.
@@ -99,6 +105,7 @@ impl<'a> Checking<'a> {
                 report.claim(subject, class, detail);
             }
         }
+        self.proved
     }
 
     /// What the outcome of a proof rests on; nothing if it contradicts something, which stands in the report.
@@ -214,7 +221,7 @@ impl<'a> Checking<'a> {
 }
 
 /// Turns that a reset went back in.
-fn repinned(entries: &[Entry]) -> HashSet<TurnNumber> {
+pub(crate) fn repinned(entries: &[Entry]) -> HashSet<TurnNumber> {
     let reset = |entry: &Entry| matches!(&entry.body, EntryBody::Control { what, .. } if what == "reset");
     entries.iter().filter(|entry| reset(entry)).map(|entry| entry.turn).collect()
 }

@@ -109,6 +109,20 @@ pub struct Report {
     pub policy: Option<Judgement>,
 }
 
+/// What is shown about a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it rests on.
+    pub class: Class,
+    /// Keys that vouch for it.
+    pub by: Vec<String>,
+    /// What is shown.
+    pub detail: String,
+}
+
+/// What is shown about claims, by subject.
+pub(crate) type Stronger = HashMap<String, Found>;
+
 impl Report {
     pub(crate) fn about(bundle: &Bundle) -> Self {
         Self {
@@ -168,6 +182,30 @@ impl Report {
                 claim.class = *class;
                 claim.detail.clone_from(detail);
             }
+        }
+    }
+
+    /// What a claim rests on is known: nothing else that was said about it counts. Of turns that were not run again,
+    /// nothing else is said of their steps.
+    pub(crate) fn settle(&mut self, found: Stronger) {
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let places = self.claims.iter().enumerate().map(|(place, claim)| (claim.subject.clone(), place));
+        let places: HashMap<_, _> = places.collect();
+        for (subject, Found { class, detail, by }) in found {
+            let claim = match places.get(&subject) {
+                Some(place) => &mut self.claims[*place],
+                None if class == Class::Claimed => continue,
+                None => self.claimed(subject, class, ""),
+            };
+            (claim.class, claim.detail, claim.by) = (class, detail, by);
+        }
+    }
+
+    /// Says more about what was claimed.
+    pub(crate) fn add(&mut self, subject: &str, more: &str) {
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.subject == subject) {
+            claim.detail.push_str(more);
         }
     }
 

@@ -55,6 +55,7 @@ export {
 } from "./host";
 export { JSON, ObjectWriter, parse, quote, stringify } from "./json";
 export { request } from "./request";
+export { Verdict, verify } from "./verify";
 
 import * as log from "./log";
 import * as outside from "./outside";

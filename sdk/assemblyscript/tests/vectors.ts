@@ -11,6 +11,7 @@ import {
   Proof,
   Received,
   Retry,
+  Verdict,
   activity,
   blobGet,
   blobGetText,
@@ -40,6 +41,7 @@ import {
   state,
   stringify,
   uuid,
+  verify,
   waitAll,
   waitAny,
 } from "../assembly/index";
@@ -71,6 +73,7 @@ export function execute(inputJson: string): string {
   if (name == "sleep") return settled(sleep(86400000));
   if (name == "timer-start") return started(startTimer(1));
   if (name.startsWith("prove-")) return proved(name);
+  if (name.startsWith("verify")) return judged(name);
   if (name == "unknown-op") return settled(request('{"op":"teleport","to":"moon"}'));
   return unperformed(name);
 }
@@ -91,6 +94,25 @@ function proved(name: string): string {
   const members = new ObjectWriter().string("image_id", proof.imageId);
   members.json("public_output", bytesJson(proof.publicOutput));
   return ok(members.string("receipt", proof.receipt).toString());
+}
+
+function judged(name: string): string {
+  const verifier = name == "verify-unknown" ? "passports" : "receipts";
+  const answer =
+    name == "verify"
+      ? verify(verifier, "bafkreie", '{"image_id":"07ff"}')
+      : verify(verifier, "bafkreif");
+  if (!answer.ok) return answer.output();
+  const verdict = Verdict.of(answer);
+  const members = new ObjectWriter().bool("accepted", verdict.accepted);
+  members.json("code", orNull(verdict.code)).json("reason", orNull(verdict.reason));
+  const program = verdict.members.getString("image_id");
+  members.json("image_id", orNull(program === null ? null : program._str));
+  return ok(members.toString());
+}
+
+function orNull(text: string | null): string {
+  return text === null ? "null" : quote(text);
 }
 
 function utf8(text: string): Uint8Array {

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use self::actors::{Child, Received, Spawn, receive, restart, spawn, start_receive};
-pub use self::proofs::{Proof, start_proof};
+pub use self::proofs::{Proof, Verdict, start_proof, verify, verify_with};
 pub(crate) use self::request::misfit;
 use self::request::{Answer, Request};
 use crate::encoding::{base64_decode, base64_encode, hex_decode};

@@ -1,7 +1,7 @@
-//! Rust guests: every `cdylib` of the workspace in `guests/`.
+//! Rust guests: every `cdylib` of the workspaces in `guests/` and `guests/verifiers/`.
 //!
 //! Two things keep the bytes independent of where the project is: the paths in panic messages are
-//! remapped here, and all packages are below the workspace's folder (the SDK by a link), because
+//! remapped here, and all packages are below the workspace's folder (the SDK and the verifiers by links), because
 //! cargo makes the absolute path of any other package part of its symbols.
 
 use std::ffi::OsString;
@@ -15,6 +15,20 @@ use serde::Deserialize;
 use super::Built;
 use crate::process::{command, run};
 
+/// A workspace of guests.
+struct Workspace {
+    folder: &'static str,
+    /// Flags of the compiler: the size of its guests' stacks, and what is left out of them.
+    flags: &'static [&'static str],
+}
+
+/// Arithmetic over large fields takes stack, so verifiers get more. They go without names: a trap of theirs is the
+/// evidence's fault, which no backtrace explains.
+const WORKSPACES: [Workspace; 2] = [
+    Workspace { folder: "guests", flags: &[STACK] },
+    Workspace { folder: "guests/verifiers", flags: &["-Clink-arg=-zstack-size=1048576", "-Cstrip=symbols"] },
+];
+
 /// A package that builds to a guest.
 struct Package {
     name: String,
@@ -25,15 +39,32 @@ struct Package {
 
 /// The guests' names: those of their packages.
 pub(crate) fn names(root: &Path) -> Result<Vec<String>> {
-    Ok(packages(root)?.into_iter().map(|package| package.name).collect())
+    let mut names = Vec::new();
+    for workspace in &WORKSPACES {
+        names.extend(packages(root, workspace)?.into_iter().map(|package| package.name));
+    }
+    Ok(names)
 }
 
 /// Builds all guests, or those with the given names.
 pub(crate) fn build(root: &Path, toolchain: &Toolchain, only: Option<&[&str]>) -> Result<Vec<Built>> {
-    let target = root.join("target/guests").join(toolchain.folder());
-    let flags = rustflags(root, &target, toolchain)?;
     let mut built = Vec::new();
-    for package in packages(root)? {
+    for workspace in &WORKSPACES {
+        built.extend(build_workspace(root, workspace, toolchain, only)?);
+    }
+    Ok(built)
+}
+
+fn build_workspace(
+    root: &Path,
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    only: Option<&[&str]>,
+) -> Result<Vec<Built>> {
+    let target = root.join("target/guests").join(toolchain.folder());
+    let flags = rustflags(root, workspace, &target, toolchain)?;
+    let mut built = Vec::new();
+    for package in packages(root, workspace)? {
         if only.is_some_and(|only| !only.contains(&package.name.as_str())) {
             continue;
         }
@@ -43,7 +74,7 @@ pub(crate) fn build(root: &Path, toolchain: &Toolchain, only: Option<&[&str]>) -
         cargo.args(["--release", "--target", TARGET, "--package", &package.name]);
         cargo.env("CARGO_TARGET_DIR", &target);
         cargo.env("CARGO_ENCODED_RUSTFLAGS", &flags);
-        cargo.current_dir(root.join("guests"));
+        cargo.current_dir(root.join(workspace.folder));
         run(&mut cargo).with_context(|| format!("failed to build {}", package.name))?;
         let path = target.join(TARGET).join("release").join(&package.file);
         let wasm = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
@@ -52,14 +83,14 @@ pub(crate) fn build(root: &Path, toolchain: &Toolchain, only: Option<&[&str]>) -
             source: source.to_string_lossy().into_owned(),
             name: package.name,
             compiler: toolchain.version.clone(),
-            flags: [toolchain.flags(), &[STACK, "--remap-path-prefix=..."]].concat().join(" "),
+            flags: [toolchain.flags(), workspace.flags, &["--remap-path-prefix=..."]].concat().join(" "),
             wasm,
         });
     }
     Ok(built)
 }
 
-fn packages(root: &Path) -> Result<Vec<Package>> {
+fn packages(root: &Path, workspace: &Workspace) -> Result<Vec<Package>> {
     #[derive(Deserialize)]
     struct Metadata {
         packages: Vec<Member>,
@@ -76,9 +107,9 @@ fn packages(root: &Path) -> Result<Vec<Package>> {
         crate_types: Vec<String>,
     }
     let mut cargo = command("cargo");
-    cargo.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root.join("guests"));
-    let metadata =
-        crate::process::output(&mut cargo).context("failed to list the packages in guests/ with `cargo metadata`")?;
+    cargo.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root.join(workspace.folder));
+    let metadata = crate::process::output(&mut cargo)
+        .with_context(|| format!("failed to list the packages in {} with `cargo metadata`", workspace.folder))?;
     let metadata: Metadata = serde_json::from_str(&metadata)?;
     let mut packages = Vec::new();
     for member in metadata.packages {
@@ -98,12 +129,12 @@ fn packages(root: &Path) -> Result<Vec<Package>> {
 
 /// Flags for the compiler, separated as cargo wants them. Panics carry the path of their source,
 /// so paths that differ from machine to machine are given common names.
-fn rustflags(root: &Path, target: &Path, toolchain: &Toolchain) -> Result<OsString> {
+fn rustflags(root: &Path, workspace: &Workspace, target: &Path, toolchain: &Toolchain) -> Result<OsString> {
     let mut renamed = vec![(root.to_owned(), "loom")];
     renamed.push((target.to_owned(), "target"));
     renamed.push((toolchain.sysroot.join("lib/rustlib/src/rust"), "rust"));
     renamed.extend(registry_folders()?.into_iter().map(|folder| (folder, "registry")));
-    let mut flags = OsString::from(STACK);
+    let mut flags = OsString::from(workspace.flags.join("\u{1f}"));
     for (from, to) in renamed {
         flags.push("\u{1f}--remap-path-prefix=");
         flags.push(from);

@@ -13,6 +13,7 @@ The programs that come with Loom, and their private inputs:
   income-threshold  {\"threshold_cents\": N, \"amounts_cents\": [N, …]}
   compliance        {\"state\": …, \"facts\": {…}}; the criteria program is the public input
   batch             [{…}, …]: cases of dti
+  committed-amount  what `loom tlsn amount` prints
 
 Examples:
   loom prove dti --input case.json --dry-run    what it puts out, and what a proof costs

@@ -15,6 +15,7 @@ use crate::{
     output::{self, time},
     programs,
     target::Target,
+    verifiers,
 };
 
 /// How long a deployment may be held up by the check that comes before it, in milliseconds.
@@ -85,7 +86,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Uploads the modules and programs; gives the manifest that names them.
+/// Uploads the modules, programs and verifiers; gives the manifest that names them.
 pub(super) async fn upload(client: &Client, folder: &Path, manifest: Unresolved) -> Result<Manifest, CliError> {
     let mut cids = BTreeMap::new();
     for file in manifest.files() {
@@ -99,7 +100,13 @@ pub(super) async fn upload(client: &Client, folder: &Path, manifest: Unresolved)
         client.put_blob(binary.to_vec()).await?;
         named.insert(program.name.to_owned(), spec);
     }
-    Ok(manifest.resolve(&cids, named))
+    let mut verifying = BTreeMap::new();
+    for (name, verifier) in manifest.verifiers() {
+        let (module, spec) = verifiers::read(folder, name, verifier, &named)?;
+        client.put_blob(module.to_vec()).await?;
+        verifying.insert(name.to_owned(), spec);
+    }
+    Ok(manifest.resolve(&cids, named, verifying))
 }
 
 pub(super) async fn deployments(arguments: Deployments) -> Result<(), CliError> {

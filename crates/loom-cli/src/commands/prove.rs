@@ -48,7 +48,7 @@ struct Asked {
 
 pub(super) async fn prove(arguments: Prove) -> Result<(), CliError> {
     if !proving::IS_BUILT_IN {
-        return Err(no_prover());
+        return Err(proving::no_prover());
     }
     let asked = read(&arguments)?;
     let limits = Limits::from(arguments.limits);
@@ -237,7 +237,7 @@ fn dry_run(asked: &Asked, task: &Task, secret: &[u8; 32], limits: &Limits, as_js
 
 #[cfg(not(feature = "prover"))]
 fn dry_run(_: &Asked, _: &Task, _: &[u8; 32], _: &Limits, _: bool) -> Result<(), CliError> {
-    Err(no_prover())
+    Err(proving::no_prover())
 }
 
 #[cfg(feature = "prover")]
@@ -261,12 +261,7 @@ pub(super) fn worker(arguments: &Worker) -> Result<(), CliError> {
 
 #[cfg(not(feature = "prover"))]
 pub(super) fn worker(_: &Worker) -> Result<(), CliError> {
-    Err(no_prover())
-}
-
-fn no_prover() -> CliError {
-    CliError::new("no-prover", "this build of loom cannot prove")
-        .hint("build one that can: cargo build --release --package loom-cli --features prover")
+    Err(proving::no_prover())
 }
 
 fn not_proved(error: &ProcessError) -> CliError {
@@ -282,7 +277,7 @@ fn not_proved(error: &ProcessError) -> CliError {
 fn read(arguments: &Prove) -> Result<Asked, CliError> {
     // As a node with this data folder would: what one of both has proved, the other need not prove.
     let settings = ProverSettings { limits: arguments.limits.into(), ..ProverSettings::default() };
-    let proving = proving::open(&arguments.data, &settings)?.ok_or_else(no_prover)?;
+    let proving = proving::open(&arguments.data, &settings)?.ok_or_else(proving::no_prover)?;
     let bytes = read_input(&arguments.input)?;
     let public = arguments.public.as_deref().map(read_input).transpose()?.unwrap_or_default();
     let seal = |program: &Program, media_type: &str, value: &[u8]| {

@@ -116,7 +116,7 @@ fn show(file: &Path, as_json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |error: std::io::Error| unreadable(path, &error);
     let mut bytes = Vec::new();
     // One byte more tells that there are too many.

@@ -16,7 +16,7 @@ use crate::{
     arguments::Test,
     manifest::{ProgramFile, Unresolved},
     output::{self, grouped},
-    programs,
+    programs, verifiers,
 };
 
 /// Where scripts are, below the folder with the manifest.
@@ -157,7 +157,13 @@ fn deployment(folder: &Path, manifest: Unresolved) -> Result<(Deployment, BTreeM
     let named =
         |program: ProgramFile<'_>| programs::read(folder, program).map(|(_, spec)| (program.name.to_owned(), spec));
     let named = manifest.programs().map(named).collect::<Result<_, _>>()?;
-    let deployment = loom_server::manifest(&manifest.resolve(&cids, named));
+    let mut verifying = BTreeMap::new();
+    for (name, verifier) in manifest.verifiers() {
+        let (module, spec) = verifiers::read(folder, name, verifier, &named)?;
+        modules.insert(Cid::of(Codec::Raw, &module), module.to_vec());
+        verifying.insert(name.to_owned(), spec);
+    }
+    let deployment = loom_server::manifest(&manifest.resolve(&cids, named, verifying));
     Ok((deployment.map_err(|error| CliError::new("invalid-deployment", error))?, modules))
 }
 

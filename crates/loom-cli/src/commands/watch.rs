@@ -97,6 +97,8 @@ impl Watch {
             manifest.files().iter().for_each(|file| note(self.folder.join(file), &mut seen));
         }
         manifest.programs().for_each(|program| note(self.folder.join(program.file), &mut seen));
+        let verifiers = manifest.verifiers().filter_map(|(_, verifier)| verifier.module.as_deref());
+        verifiers.for_each(|file| note(self.folder.join(file), &mut seen));
         seen
     }
 

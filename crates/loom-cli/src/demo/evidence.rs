@@ -1,4 +1,5 @@
-//! The end of the demo: one approval and one denial as an auditor gets them, and a forgery of the denial.
+//! The end of the demo: one approval and one denial as an auditor gets them, and a forgery of the denial; where a ratio
+//! was proved, that application too.
 
 use std::{
     fmt::{self, Write as _},
@@ -22,12 +23,13 @@ pub(super) struct Shown {
     report: Report,
 }
 
-/// Writes and verifies bundles of an approved and a denied application.
+/// Writes and verifies bundles of an approved and a denied application, and of one with a proof.
 pub(super) async fn show(
     handle: &Handle,
     data: &Path,
     approved: Option<&str>,
     denied: Option<&str>,
+    proved: Option<&str>,
 ) -> Result<Vec<Shown>, CliError> {
     let Some(key) = crate::key::read(data)? else { return Ok(Vec::new()) };
     write_public_key(data, &key.public())?;
@@ -52,6 +54,9 @@ pub(super) async fn show(
         if let Some(forgery) = approve(&denial) {
             verify("a forgery", data.join(format!("{id}-forged.car")), &forgery)?;
         }
+    }
+    if let Some(id) = proved.filter(|_| ![approved, denied].contains(&proved)) {
+        verify("a proof", data.join(format!("{id}.car")), &bundle(handle, id).await?)?;
     }
     Ok(shown)
 }
@@ -87,21 +92,32 @@ pub(super) fn to_json(shown: &[Shown]) -> Value {
             "file": shown.file.display().to_string(),
             "ok": shown.report.ok,
             "turns": shown.report.turns,
+            "proved": count(shown, Class::Proved),
             "failures": shown.report.failures,
         })
     };
     shown.iter().map(one).collect()
 }
 
+fn count(shown: &Shown, class: Class) -> usize {
+    shown.report.claims.iter().filter(|claim| claim.class == class).count()
+}
+
 pub(super) fn write(out: &mut String, shown: &[Shown], loom: &str, data: &Path) -> fmt::Result {
     let Some(first) = shown.first() else { return Ok(()) };
     writeln!(out, "\nEvidence: files that anybody can verify without this node")?;
-    for Shown { what, file, report } in shown {
+    for one in shown {
+        let Shown { what, file, report } = one;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let count = |class| report.claims.iter().filter(|claim| claim.class == class).count();
         let verdict = if report.ok { "all checks hold" } else { "REJECTED" };
-        let (run, word) = (count(Class::ReExecuted), count(Class::Claimed));
-        writeln!(out, "  {what:<12} {name:<20} {verdict}: {run} claims re-executed, {word} on somebody's word")?;
+        let [run, word, proved, hidden] =
+            [Class::ReExecuted, Class::Claimed, Class::Proved, Class::Redacted].map(|class| count(one, class));
+        let proved = if proved > 0 { format!("{proved} proved, ") } else { String::new() };
+        let hidden = if hidden > 0 { format!(", {hidden} left out") } else { String::new() };
+        writeln!(
+            out,
+            "  {what:<12} {name:<20} {verdict}: {proved}{run} claims re-executed, {word} on somebody's word{hidden}"
+        )?;
         for failure in &report.failures {
             writeln!(out, "               {}: {}", failure.entry.as_deref().unwrap_or("the log"), failure.reason)?;
             if let (Some(file), Some(truth)) = (&failure.expected, &failure.actual) {

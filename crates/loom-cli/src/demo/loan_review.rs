@@ -1,7 +1,6 @@
 //! `loom demo loan-review`: applications reviewed by actors, in this process, on the embedded store.
 
 use std::{
-    collections::BTreeMap,
     fmt::Write,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -9,35 +8,68 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use loom_client::Manifest;
-use loom_loan_review::{Application, Applications, Format};
+use loom_loan_review::{Application, Rejection};
 use loom_runtime::{Handle, SendError, SendOptions, Settled};
-use loom_types::{ActorAddress, Namespace};
+use loom_types::ActorAddress;
 use serde::Deserialize;
 
 use super::{
-    evidence,
+    attested::{Applicant, Statements},
+    evidence, example, portfolios,
+    proofs::{Alone, BATCH, Proofs, Prover},
     report::{Decided, Lender, Report, Verdict},
 };
-use crate::{
-    CliError, Node, NodeSettings, arguments,
-    manifest::{FILE, Unresolved},
-};
-
-/// The example as it stands in the repository, so that the binary needs nothing else.
-const MANIFEST: &str = include_str!("../../../../examples/loan-review/loom.toml");
-const PROGRAM: &[u8] = include_bytes!("../../../../examples/loan-review/criteria.json");
-const SAMPLE: &[u8] = include_bytes!("../../../../examples/loan-review/applications.csv");
-const MODULES: &[(&str, &[u8])] = &[
-    ("loan-review.wasm", include_bytes!("../../../../guests/prebuilt/loan-review.wasm")),
-    ("portfolio.wasm", include_bytes!("../../../../guests/prebuilt/portfolio.wasm")),
-    ("normalise.wasm", include_bytes!("../../../../guests/prebuilt/normalise.wasm")),
-    ("ratios.wasm", include_bytes!("../../../../guests/prebuilt/ratios.wasm")),
-    ("criteria-reviewer.wasm", include_bytes!("../../../../guests/prebuilt/criteria-reviewer.wasm")),
-];
+use crate::{CliError, Node, NodeSettings, arguments, proving};
 
 /// How long one application may take before the demo gives up on it.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The same where it waits for a proof of its own, and perhaps a slow machine for it.
+const PROOF_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A row of the file.
+type Row = Result<Application, Rejection>;
+
+/// How applications are reviewed.
+struct Terms {
+    /// CID of the criteria program.
+    program: String,
+    /// Whether ratios are proved together.
+    is_batch: bool,
+}
+
+/// What is special about one review.
+enum Special {
+    Nothing,
+    /// Its ratio is proved alone.
+    Alone,
+    /// A bank's statement of the income.
+    Statement(serde_json::Value),
+}
+
+/// Applications that are reviewed after the others.
+#[derive(Default)]
+struct SetAside {
+    /// Each with a proof of its own.
+    alone: Vec<Application>,
+    /// With a bank's statement.
+    stated: Vec<Application>,
+}
+
+impl SetAside {
+    /// Keeps an application back if there is still room for it; gives it back otherwise.
+    fn take(&mut self, application: Application, arguments: &arguments::LoanReview) -> Option<Application> {
+        let alone_max = if arguments.prove { arguments.prove_count } else { 0 };
+        let stated_max = if arguments.attest { Applicant::ALL.len() } else { 0 };
+        if self.alone.len() < alone_max && application.states_debt() {
+            self.alone.push(application);
+        } else if self.stated.len() < stated_max && application.claimed_income_cents().is_some() {
+            self.stated.push(application);
+        } else {
+            return Some(application);
+        }
+        None
+    }
+}
 
 /// Where the run keeps its data.
 struct Folder {
@@ -47,6 +79,9 @@ struct Folder {
 }
 
 pub(crate) async fn loan_review(arguments: arguments::LoanReview) -> Result<(), CliError> {
+    if arguments.prove && !proving::IS_BUILT_IN {
+        return Err(proving::no_prover());
+    }
     let folder = folder(&arguments)?;
     let node = Node::start(NodeSettings::new(&folder.path)).await?;
     let reviewed = review(&node.handle(), &arguments, &folder.path).await;
@@ -76,65 +111,94 @@ fn folder(arguments: &arguments::LoanReview) -> Result<Folder, CliError> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the demo measures its own throughput")]
 async fn review(handle: &Handle, arguments: &arguments::LoanReview, data: &Path) -> Result<Report, CliError> {
-    let program = deploy(handle).await?;
-    let (applications, rows) = open(arguments)?;
-    let progress = progress(rows, arguments.json);
-    let mut report = Report::new(arguments.applications.as_deref(), data);
-    let start = Instant::now();
-    let limit = arguments.count.unwrap_or(usize::MAX);
-    let mut reviews = stream::iter(applications.take(limit))
-        .map(|row| review_row(handle, row, &program))
-        .buffer_unordered(arguments.concurrency.max(1));
-    while let Some(reviewed) = reviews.next().await {
-        report.add(reviewed?);
-        progress.inc(1);
-        progress.set_message(report.progress());
+    let mut statements = match arguments.attest {
+        true => Some(Statements::open(handle, data).await?),
+        false => None,
+    };
+    let policy = statements.as_ref().map(Statements::policy);
+    let terms = Terms { program: example::deploy(handle, policy).await?, is_batch: arguments.prove };
+    let source = example::Source::open(arguments)?;
+    let mut report = Report::new(source.name.clone(), source.is_synthetic, data);
+    let prover = arguments.prove.then(|| Prover::new(handle, data, arguments.json)).transpose()?;
+    let collecting = prover.as_ref().map(Prover::collect).transpose()?;
+    let set_aside = together(handle, source, &terms, arguments, &mut report).await?;
+    if let Some((prover, collecting)) = prover.zip(collecting) {
+        let mut proofs = Proofs::default();
+        for application in set_aside.alone {
+            proofs.alone.extend(alone(handle, &prover, application, &terms, &mut report).await?);
+        }
+        proofs.batch = prover.batch(collecting, &proofs.alone).await?;
+        report.proofs = Some(proofs);
     }
-    progress.finish_and_clear();
-    report.seconds = start.elapsed().as_secs_f64();
-    report.portfolio_agrees = check_portfolios(handle, &report).await?;
+    if let Some(statements) = &mut statements {
+        let mut attested = Vec::new();
+        for (applicant, application) in Applicant::ALL.into_iter().zip(set_aside.stated) {
+            let (statement, file) = statements.statement(applicant, &application).await?;
+            let special = Special::Statement(statement);
+            let verdict = review_row(handle, Ok(application.clone()), &terms, special).await?;
+            attested.push(Statements::judged(applicant, &application, file, &verdict));
+            report.add(verdict);
+        }
+        report.attested = Some((attested, statements.notary_key()));
+    }
+    report.portfolio_agrees = portfolios::agree(handle, &report).await?;
     report.node = Some(handle.metrics().clone());
     let (approved, denied) = report.examples();
-    report.evidence = evidence::show(handle, data, approved, denied).await?;
+    let proved = report.proofs.as_ref().and_then(|proofs| proofs.alone.first()).map(|alone| alone.id.as_str());
+    report.evidence = evidence::show(handle, data, approved, denied, proved).await?;
     Ok(report)
 }
 
-/// Uploads the embedded example; gives the CID of the criteria program.
-async fn deploy(handle: &Handle) -> Result<String, CliError> {
-    let failed = |error: &dyn std::fmt::Display| CliError::new("demo", format!("deploying the example: {error}"));
-    let source = Unresolved::parse(MANIFEST).map_err(|error| failed(&format!("{FILE}: {error}")))?;
-    let mut cids = BTreeMap::new();
-    for file in source.files() {
-        let name = file.rsplit('/').next().unwrap_or(&file).to_owned();
-        let bytes = MODULES.iter().find(|(module, _)| *module == name).map(|(_, bytes)| *bytes);
-        let bytes = bytes.ok_or_else(|| failed(&format!("no module {name}")))?;
-        let cid = handle.put_blob(bytes.into()).await.map_err(|error| failed(&error))?;
-        cids.insert(file, cid.to_string());
+/// Reviews all applications, many at once, but those with which something else is shown: these are given back.
+#[expect(clippy::disallowed_methods, reason = "the demo measures its own throughput")]
+async fn together(
+    handle: &Handle,
+    source: example::Source,
+    terms: &Terms,
+    arguments: &arguments::LoanReview,
+    report: &mut Report,
+) -> Result<SetAside, CliError> {
+    let (mut set_aside, bar) = (SetAside::default(), progress(source.rows, arguments.json));
+    let start = Instant::now();
+    let rest = |row: Row| match row {
+        Ok(application) => set_aside.take(application, arguments).map(Ok),
+        row => Some(row),
+    };
+    let rows = source.applications.take(arguments.count.unwrap_or(usize::MAX)).filter_map(rest);
+    let mut reviews = stream::iter(rows)
+        .map(|row| review_row(handle, row, terms, Special::Nothing))
+        .buffer_unordered(arguments.concurrency.max(1));
+    while let Some(reviewed) = reviews.next().await {
+        report.add(reviewed?);
+        bar.inc(1);
+        bar.set_message(report.progress());
     }
-    let manifest: Manifest = source.resolve(&cids, BTreeMap::new());
-    let deployment = loom_server::manifest(&manifest).map_err(|error| failed(&error))?;
-    handle.deploy(&Namespace::default(), deployment).await.map_err(|error| failed(&error))?;
-    let program = handle.put_blob(PROGRAM.into()).await.map_err(|error| failed(&error))?;
-    Ok(program.to_string())
+    drop(reviews);
+    bar.finish_and_clear();
+    report.timed(start.elapsed());
+    Ok(set_aside)
 }
 
-fn open(arguments: &arguments::LoanReview) -> Result<(Applications, Option<u64>), CliError> {
-    let limit = arguments.count.map(|count| count as u64);
-    match &arguments.applications {
-        Some(path) => {
-            let applications = Applications::open(path).map_err(|error| CliError::file(path, error))?;
-            Ok((applications, limit))
-        }
-        None => {
-            let reader = Box::new(std::io::BufReader::new(SAMPLE));
-            let applications = Applications::from_reader(reader, Format::Csv)
-                .map_err(|error| CliError::new("demo", format!("the synthetic applications: {error}")))?;
-            let rows = SAMPLE.iter().filter(|byte| **byte == b'\n').count() as u64 - 1;
-            Ok((applications, Some(limit.unwrap_or(rows).min(rows))))
-        }
-    }
+/// Reviews one application and has its ratio proved.
+async fn alone(
+    handle: &Handle,
+    prover: &Prover<'_>,
+    application: Application,
+    terms: &Terms,
+    report: &mut Report,
+) -> Result<Option<Alone>, CliError> {
+    let id = application.id.clone();
+    let Ok(actor) = address(&id) else {
+        report.add(Verdict::rejected("invalid-id"));
+        return Ok(None);
+    };
+    report.add(prover.followed(&actor, review_row(handle, Ok(application), terms, Special::Alone)).await?);
+    prover.alone(&id).await
+}
+
+fn address(id: &str) -> Result<ActorAddress, loom_types::InvalidAddress> {
+    ActorAddress::within("default", &format!("loan-review/{id}"))
 }
 
 fn progress(rows: Option<u64>, quiet: bool) -> ProgressBar {
@@ -155,20 +219,30 @@ fn progress(rows: Option<u64>, quiet: bool) -> ProgressBar {
 }
 
 /// Reviews one row of the file, whatever it is.
-async fn review_row(
-    handle: &Handle,
-    row: Result<Application, loom_loan_review::Rejection>,
-    program: &str,
-) -> Result<Verdict, CliError> {
+async fn review_row(handle: &Handle, row: Row, terms: &Terms, special: Special) -> Result<Verdict, CliError> {
     let application = match row {
         Ok(application) => application,
         Err(rejection) => return Ok(Verdict::rejected(rejection.code.as_str())),
     };
-    let Ok(actor) = ActorAddress::within("default", &format!("loan-review/{}", application.id)) else {
+    let Ok(actor) = address(&application.id) else {
         return Ok(Verdict::rejected("invalid-id"));
     };
-    let message = application.message(program).to_string();
-    let settled = send(handle, &actor, &message).await?;
+    let mut message = application.message(&terms.program);
+    if terms.is_batch {
+        message["batch"] = BATCH.into();
+    }
+    let patience = match special {
+        Special::Alone => {
+            message["prove"] = true.into();
+            PROOF_PATIENCE
+        }
+        Special::Statement(statement) => {
+            message["statement"] = statement;
+            PATIENCE
+        }
+        Special::Nothing => PATIENCE,
+    };
+    let settled = send(handle, &actor, &message.to_string(), patience).await?;
     let lender = application.lender.map(|decision| match decision {
         loom_loan_review::Decision::Approve => Lender::Approved,
         loom_loan_review::Decision::Deny => Lender::Denied,
@@ -196,12 +270,12 @@ async fn review_row(
 }
 
 /// Sends under a fixed id, so that running the demo again on the same data reviews nothing twice.
-async fn send(handle: &Handle, actor: &ActorAddress, message: &str) -> Result<Settled, CliError> {
+async fn send(handle: &Handle, actor: &ActorAddress, message: &str, patience: Duration) -> Result<Settled, CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::new("demo", format!("{}: {error}", actor.local()));
     let options = || SendOptions { id: "review".parse().ok(), until_waiting: true };
     loop {
         let settled = match handle.send(actor, message, options()) {
-            Ok(mut ticket) => tokio::time::timeout(PATIENCE, ticket.settled()).await.map_err(|error| failed(&error))?,
+            Ok(mut ticket) => tokio::time::timeout(patience, ticket.settled()).await.map_err(|error| failed(&error))?,
             Err(error) => Err(error),
         };
         match settled {
@@ -209,6 +283,10 @@ async fn send(handle: &Handle, actor: &ActorAddress, message: &str) -> Result<Se
             Err(error @ (SendError::Busy(_) | SendError::MailboxFull { .. })) => {
                 tracing::debug!(%error, "waiting");
                 tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error @ SendError::IdReused(_)) => {
+                let hint = "its data is of a run with other arguments; take another folder for --data";
+                return Err(failed(&error).hint(hint));
             }
             Err(error) => return Err(failed(&error)),
         }
@@ -237,41 +315,4 @@ async fn referral_reasons(handle: &Handle, actor: &ActorAddress) -> Result<Vec<S
     let data = view.promises.iter().find_map(|promise| promise.data.as_deref());
     let data: Option<Data> = data.and_then(|data| serde_json::from_str(data).ok());
     Ok(data.map(|data| data.reasons.into_iter().map(|reason| reason.id).collect()).unwrap_or_default())
-}
-
-/// Asks every lender's portfolio for its totals, which come from messages that the reviews sent, and compares
-/// their sum with what the reviews replied.
-async fn check_portfolios(handle: &Handle, report: &Report) -> Result<bool, CliError> {
-    #[derive(Deserialize)]
-    struct Count {
-        count: u64,
-    }
-    #[derive(Deserialize)]
-    struct Totals {
-        approved: Count,
-        denied: Count,
-        referred_pending: Count,
-    }
-    let ask = async |lei: &String| -> Result<Option<Totals>, CliError> {
-        let Ok(actor) = ActorAddress::within("default", &format!("portfolio/{lei}")) else { return Ok(None) };
-        let failed = |error: &dyn std::fmt::Display| CliError::new("demo", format!("{}: {error}", actor.local()));
-        let mut ticket =
-            handle.send(&actor, r#"{"type":"totals"}"#, SendOptions::default()).map_err(|error| failed(&error))?;
-        let settled = tokio::time::timeout(PATIENCE, ticket.settled()).await.map_err(|error| failed(&error))?;
-        match settled.map_err(|error| failed(&error))? {
-            Settled::Ended { result: Ok(reply), .. } => Ok(serde_json::from_str(&reply).ok()),
-            _ => Ok(None),
-        }
-    };
-    let (mut approved, mut denied, mut referred) = (0, 0, 0);
-    let leis: Vec<_> = report.lenders().cloned().collect();
-    let mut asked = stream::iter(leis.iter().map(ask)).buffer_unordered(64);
-    while let Some(totals) = asked.next().await {
-        if let Some(totals) = totals? {
-            approved += totals.approved.count;
-            denied += totals.denied.count;
-            referred += totals.referred_pending.count;
-        }
-    }
-    Ok((approved, denied, referred) == report.decisions())
 }

@@ -4,12 +4,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use loom_runtime::Metrics;
 use serde_json::json;
 
-use super::evidence::{self, Shown};
+use super::{
+    attested::{self, Attested},
+    evidence::{self, Shown},
+    proofs::Proofs,
+    proved,
+};
 use crate::output::grouped;
 
 /// What the program did with an application.
@@ -86,19 +92,21 @@ pub(super) struct Report {
     example: Option<String>,
     example_denied: Option<String>,
     example_referred: Option<(String, String)>,
-    pub(super) seconds: f64,
+    seconds: f64,
+    per_second: f64,
     pub(super) portfolio_agrees: bool,
     pub(super) node: Option<Metrics>,
+    pub(super) proofs: Option<Proofs>,
+    /// With the notary's key.
+    pub(super) attested: Option<(Vec<Attested>, String)>,
     pub(super) evidence: Vec<Shown>,
 }
 
 impl Report {
-    pub(super) fn new(file: Option<&Path>, data: &Path) -> Self {
-        let source = file
-            .map_or_else(|| "synthetic applications that come with loom".to_owned(), |file| file.display().to_string());
+    pub(super) fn new(source: String, is_synthetic: bool, data: &Path) -> Self {
         Self {
             source,
-            is_synthetic: file.is_none(),
+            is_synthetic,
             data: data.to_owned(),
             rows: 0,
             approved: 0,
@@ -116,10 +124,19 @@ impl Report {
             example_denied: None,
             example_referred: None,
             seconds: 0.0,
+            per_second: 0.0,
             portfolio_agrees: false,
             node: None,
+            proofs: None,
+            attested: None,
             evidence: Vec::new(),
         }
+    }
+
+    /// How long it took to come to what there is by now.
+    pub(super) fn timed(&mut self, took: Duration) {
+        self.seconds = took.as_secs_f64();
+        self.per_second = self.rows as f64 / self.seconds;
     }
 
     pub(super) fn add(&mut self, verdict: Verdict) {
@@ -213,8 +230,10 @@ impl Report {
             "baseline_all_rows": ratio(self.labelled_approved, self.labelled),
             "portfolio_agrees": self.portfolio_agrees,
             "evidence": evidence::to_json(&self.evidence),
+            "proofs": self.proofs.as_ref().map(proved::to_json),
+            "attested": self.attested.as_ref().map(|(attested, key)| attested::to_json(attested, key)),
             "seconds": self.seconds,
-            "per_second": self.rows as f64 / self.seconds,
+            "per_second": self.per_second,
             "node": node,
             "data": self.data,
         })
@@ -252,6 +271,12 @@ impl Report {
         self.write_node(out)?;
         // As it was called: what is printed can be pasted.
         let loom = std::env::args().next().unwrap_or_else(|| "loom".to_owned());
+        if let Some(proofs) = &self.proofs {
+            proved::write(out, proofs, &loom)?;
+        }
+        if let Some((attested, key)) = &self.attested {
+            attested::write(out, attested, key, &self.data, &loom)?;
+        }
         evidence::write(out, &self.evidence, &loom, &self.data)?;
         self.write_next(out, &loom)
     }
@@ -276,12 +301,11 @@ impl Report {
     }
 
     fn write_node(&self, out: &mut String) -> std::fmt::Result {
-        let per_second = self.rows as f64 / self.seconds;
         writeln!(
             out,
             "\n{:.1} s, {} applications/s, every decision durable before it was counted",
             self.seconds,
-            grouped(per_second as u64)
+            grouped(self.per_second as u64)
         )?;
         if let Some(metrics) = &self.node {
             writeln!(

@@ -147,3 +147,97 @@ fn malformed_rows_are_counted_by_name_and_stop_nothing() {
     assert_eq!(report["rejected_by_code"]["protected-attribute"], 1, "{report}");
     assert_eq!(report["rejected_by_code"]["malformed-application"], 1, "{report}");
 }
+
+#[test]
+#[cfg(not(feature = "prover"))]
+fn a_build_without_a_prover_says_so_before_it_reviews_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let output = crate::process::run(&["demo", "loan-review", "--prove", "--data", data.to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("error[no-prover]") && said.contains("hint: ") && said.contains("--features prover"),
+        "{said}"
+    );
+    assert!(!data.exists());
+}
+
+/// Two applications, of which the first states an income of 262,000 a year and a debt of 8,515 a month.
+#[test]
+#[cfg(feature = "prover")]
+fn ratios_are_proved_alone_and_together_and_strangers_can_check_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let demo = ["demo", "loan-review", "--prove", "--count", "2", "--prove-count", "1", "--json", "--data", data];
+    let printed = stdout(&demo);
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    let (alone, batch) = (&report["proofs"]["alone"][0], &report["proofs"]["batch"]);
+    assert_eq!(
+        (&alone["application"], &alone["agrees"], &batch["agrees"]),
+        (&"D0001".into(), &true.into(), &true.into())
+    );
+    let said = (&alone["says"]["dti_bps"], &alone["says"]["limit_bps"], &alone["says"]["within_limit"]);
+    assert_eq!(said, (&3900.into(), &5000.into(), &true.into()), "{report}");
+    assert_eq!((&batch["says"]["cases"], &batch["says"]["within_limit"]), (&2.into(), &1.into()), "{report}");
+    for (proof, rows) in [(alone, 16_384), (batch, 32_768)] {
+        assert_eq!((&proof["segments"], &proof["rows"]), (&1.into(), &rows.into()), "{report}");
+        assert!(
+            proof["seconds"].as_f64().unwrap() > 0.0 && proof["receipt_bytes"].as_u64().unwrap() > 1000,
+            "{report}"
+        );
+    }
+
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (receipt, image_id, case) = (text(&batch["receipt"]), text(&batch["image_id"]), text(&batch["case"]));
+    let verify = ["receipt", "verify", &receipt, "--image-id", &image_id, "--case", &case, "--json"];
+    let verdict: Value = serde_json::from_str(&stdout(&verify)).unwrap();
+    assert_eq!((&verdict["accepted"], &verdict["case"]["dti_bps"]), (&true.into(), &3900.into()), "{verdict}");
+    let (receipt, image_id) = (text(&alone["receipt"]), text(&alone["image_id"]));
+    stdout(&["receipt", "verify", &receipt, "--image-id", &image_id]);
+
+    // What an auditor gets of it, and who may not read what of it.
+    let evidence = report["evidence"].as_array().unwrap();
+    let approval = evidence.iter().find(|shown| shown["what"] == "an approval").unwrap();
+    assert_eq!((&approval["ok"], &approval["proved"]), (&true.into(), &1.into()), "{report}");
+    for figure in ["\"262\"", "26200000", "\"8515\"", "10218000"] {
+        assert!(!printed.contains(figure), "{figure}: {printed}");
+    }
+
+    // Again: nothing is reviewed or proved twice.
+    let again: Value = serde_json::from_str(&stdout(&demo)).unwrap();
+    let receipts =
+        |report: &Value| [&report["proofs"]["alone"][0], &report["proofs"]["batch"]].map(|it| it["says"].clone());
+    assert_eq!((receipts(&again), &again["node"]["activities"]), (receipts(&report), &0.into()));
+}
+
+/// Four applicants come with a bank's statement: one is honest, one claims more, one changed the file, one brings
+/// another's. What the lender's actor decided stands in its journal with whom it believed.
+#[test]
+fn income_is_decided_on_as_the_bank_states_it() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let report = stdout(&["demo", "loan-review", "--attest", "--count", "8", "--json", "--data", data]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let attested = report["attested"]["applications"].as_array().unwrap();
+    let [honest, boastful, forger, repeater] = &attested[..] else { panic!("{report}") };
+    assert!(honest["refused"].is_null() && !honest["decided"].is_null(), "{report}");
+    assert_eq!((&boastful["decided"], &boastful["reasons"][0]), (&"denied".into(), &"income-overstated".into()));
+    assert_eq!((&forger["refused"], &repeater["refused"]), (&"statement-refused".into(), &"statement-used".into()));
+
+    // Anybody can check the statements: the honest one's holds, and shows no more than the lender needs.
+    let key = report["attested"]["notary_key"].as_str().unwrap();
+    let authority = format!("{data}/bank-authority.pem");
+    let verify = |file: &Value| {
+        let trusted = ["--notary-key", key, "--root", &authority, "--field", "/income/annual", "--json"];
+        let output = crate::process::run(&[&["tlsn", "verify", file.as_str().unwrap()], &trusted[..]].concat());
+        (output.status.code().unwrap(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let (exit, held) = verify(&honest["presentation"]);
+    assert_eq!((exit, &held["fields"]["/income/annual"]["placed"]), (0, &true.into()), "{held}");
+    let received = held["received"].as_str().unwrap();
+    assert!(received.contains("Applicant") && !received.contains("000123456789"), "{received}");
+    assert!(!held["sent"].as_str().unwrap().contains("token"), "{held}");
+    let (exit, forged) = verify(&forger["presentation"]);
+    assert_eq!((exit, &forged["code"]), (1, &"opening-uncommitted".into()));
+}

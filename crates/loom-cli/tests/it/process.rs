@@ -57,7 +57,7 @@ impl Dev {
         Self::run_with(arguments, &[])
     }
 
-    fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = loom();
         command.args(arguments).env("LOOM_LOG", "error").envs(environment.iter().copied()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -7,7 +7,9 @@ mod scripts;
 use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
 
 use loom_harness::{Bench, Script};
-use loom_machine::{ActivitySpec, ActorSpec, Deployment, GuestLimits, ImageId, ProgramSpec};
+use loom_machine::{
+    ActivitySpec, ActorSpec, Deployment, GuestLimits, ImageId, ProgramSpec, VerifierKind, VerifierSpec,
+};
 use loom_types::{Cid, Codec};
 use loom_wasmtime::{Settings, WasmtimeSandbox};
 
@@ -17,7 +19,7 @@ fn prebuilt(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
 
-/// The probe, whose messages are programs; echo as a pure and as an effectful activity.
+/// The probe, whose messages are programs; echo as a pure and as an effectful activity, and as a verifier.
 fn deployment() -> (Deployment, BTreeMap<Cid, Vec<u8>>) {
     let (probe, echo) = (prebuilt("probe.wasm"), prebuilt("echo.wasm"));
     let cid = |bytes: &[u8]| Cid::of(Codec::Raw, bytes);
@@ -31,6 +33,10 @@ fn deployment() -> (Deployment, BTreeMap<Cid, Vec<u8>>) {
     let program = ProgramSpec { image_id: ImageId([7; 32]), binary: cid(b"program") };
     let deployment = Deployment::new("tests", actors, activities).unwrap();
     let deployment = deployment.with_programs([("dti".to_owned(), program)].into()).unwrap();
+    // What echoes is no verifier, and shows that it was asked.
+    let (kind, policy) = (VerifierKind::Risc0, "{}".to_owned());
+    let verifier = VerifierSpec { kind, module: cid(&echo), limits, policy };
+    let deployment = deployment.with_verifiers([("receipts".to_owned(), verifier)].into()).unwrap();
     (deployment, [(cid(&probe), probe), (cid(&echo), echo)].into())
 }
 

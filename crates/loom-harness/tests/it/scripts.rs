@@ -50,6 +50,22 @@ fn others_say_what_the_script_says() {
 }
 
 #[test]
+fn verifiers_are_run_unless_the_script_says_what_they_say() {
+    let asks =
+        r#"{"op": "blob.put", "text": "a receipt"}, {"op": "verify", "verifier": "receipts", "evidence": {"$ref": 0}}"#;
+    passes(&format!(
+        r#"{{"input": {{"do": [{asks}, {{"reply": {{"$ref": 1}}}}]}},
+            "steps": [{{"request_like": {{"op": "verify", "verifier": "receipts"}}, "answer": {{"ok": {{"accepted": true}}}}}}],
+            "output": {{"accepted": true}}}}"#
+    ));
+    passes(&format!(
+        r#"{{"input": {{"do": [{asks}, {{"fail_unless_ok": 1}}]}}, "failure": {{"kind": "invalid-verdict"}}}},
+           {{"input": {{"do": [{{"op": "verify", "verifier": "receipts", "evidence": "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"}},
+             {{"fail_unless_ok": 0}}]}}, "failure": {{"kind": "not-found"}}}}"#
+    ));
+}
+
+#[test]
 fn the_clock_decides_who_is_first() {
     let race = |after_ms: u32, winner: u32| {
         passes(&format!(

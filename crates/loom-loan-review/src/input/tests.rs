@@ -192,6 +192,22 @@ fn json_lines_mean_the_same() {
 }
 
 #[test]
+fn a_ratio_can_be_derived_from_debt_and_income_alone() {
+    let cases = [
+        (r#""income":"62","monthly_debt":"800""#, true),
+        (r#""Income":62,"Monthly-Debt":0"#, true),
+        (r#""income":"62","monthly_debt":"NA""#, false),
+        (r#""income":"","monthly_debt":"800""#, false),
+        (r#""income":"62""#, false),
+    ];
+    for (fields, expected) in cases {
+        let line = format!(r#"{{"lei":"{LEI}",{fields}}}"#);
+        let application = read(Format::JsonLines, line).unwrap().next().unwrap().unwrap();
+        assert_eq!(application.states_debt(), expected, "{fields}");
+    }
+}
+
+#[test]
 fn the_format_is_found_by_extension_then_by_content() {
     let cases = [
         ("a.csv", "{", Format::Csv),

@@ -5,7 +5,7 @@ use loom_types::{Cid, Codec, Payload};
 
 use super::{Outcome, Turn, Work, live::unknown_activity, wait::unknown_handle};
 use crate::{
-    Failure, random,
+    Failure, Verification, random,
     request::{self, Request},
 };
 
@@ -21,6 +21,8 @@ pub(crate) enum Basis {
         /// JSON text.
         input: String,
     },
+    /// It is what a verifier makes of evidence.
+    Verifier(Verification),
     /// The host says so.
     Host,
 }
@@ -115,6 +117,9 @@ impl Turn {
                 let token = promise_token(outcome.payload()).unwrap_or_default();
                 Basis::Known(Ok(super::live::promise_created(n, &token)))
             }
+            // That the evidence was not there; or limits that nobody can tell any more.
+            Request::Verify(_) if self.is_repinned || has_failed_as(outcome, &["not-found"]) => Basis::Host,
+            Request::Verify(verify) => self.verification(verify).map_or(Basis::Host, Basis::Verifier),
             // What a blob holds is read again and never recorded.
             Request::BlobGet { .. } if matches!(outcome, Outcome::Ok(_)) => {
                 Basis::Known(Err(Failure::new("not-recorded", "")))

@@ -7,7 +7,7 @@ use loom_types::{ActorAddress, Cid, EntryBody, MessageId, Payload, StepRef};
 use super::Outcome;
 #[cfg(doc)]
 use super::Turn;
-use crate::{Failure, ImageId, Message, Retry};
+use crate::{Failure, ImageId, Message, Retry, Verification};
 
 /// What is to be committed: entries in order, the payloads they name, and what takes effect with them.
 #[derive(Debug, Default)]
@@ -146,6 +146,11 @@ pub enum Task {
         cid: Cid,
         /// Whether the guest wants base64; otherwise text.
         base64: bool,
+    },
+    /// Verify a piece of evidence. The module's end becomes the result by [`Verification::outcome`].
+    Verify {
+        /// What is asked.
+        verification: Verification,
     },
     /// Store a blob; it must be durable before the result is handed in.
     BlobPut {

@@ -99,6 +99,10 @@ impl Turn {
             }
             Request::BlobGet { cid, base64 } => Step::Task(Task::BlobGet { cid, base64 }),
             Request::BlobPut { bytes } => Step::Task(Task::BlobPut { bytes }),
+            Request::Verify(verify) => {
+                let verification = self.verification(&verify).expect("checked when its text was made");
+                Step::Task(Task::Verify { verification })
+            }
             Request::Sleep { ms } | Request::TimerStart { ms } => {
                 let due_ms = ambient.now_ms.saturating_add(ms);
                 self.outstanding_step(Work::Timer { due_ms }, vec![Effect::SetTimer { n, due_ms }], ambient)

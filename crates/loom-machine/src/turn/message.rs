@@ -40,14 +40,17 @@ impl Sending {
 }
 
 impl Turn {
-    /// The journaled form of a request, where it is not the guest's own text: a message's envelope, or a wish for a
-    /// proof without its input.
+    /// The journaled form of a request, where it is not the guest's own text: a message's envelope, a wish for a
+    /// proof without its input, or one for a verdict with all that it depends on.
     pub(super) fn journaled_text(&self, request: &Request, text: &str, n: u32) -> Result<Option<String>, Failure> {
         if text.len() > PAYLOAD_BYTES_MAX {
             return Err(Failure::new("input-too-large", "a request has more than 4 MiB"));
         }
         if let Request::Prove(prove) = request {
             return self.journaled_prove(prove).map(Some);
+        }
+        if let Request::Verify(verify) = request {
+            return Ok(Some(self.verification(verify)?.to_json()));
         }
         let Some(sending) = self.sending(request, n)? else { return Ok(None) };
         let envelope = sending.message.encode();

@@ -64,7 +64,7 @@ impl Turn {
         let (first, rest) = entries.split_first().expect("the caller found the turn's start");
         let opening = opening(first, payload, deployment).map_err(|problem| corrupt(first, problem))?;
         let pinned = Self::deployment_of(entries, payload).unwrap_or(opening.deployment_cid);
-        let mut turn = Self::at_start(opening, state);
+        let mut turn = Self::at_start(opening, state, first.at_ms);
         for entry in rest {
             if entry.turn != turn.opening.turn {
                 return Err(corrupt(entry, format!("belongs to turn {}", entry.turn)));

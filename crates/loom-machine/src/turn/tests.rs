@@ -1,6 +1,7 @@
 mod controls;
 mod messages;
 mod proofs;
+mod verify;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,7 +11,9 @@ use loom_types::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ActivitySpec, Deployment, GuestLimits, ImageId, InputSalts, MessageKind, ProgramSpec};
+use crate::{
+    ActivitySpec, Deployment, GuestLimits, ImageId, InputSalts, MessageKind, ProgramSpec, VerifierKind, VerifierSpec,
+};
 
 struct Counting(u8);
 
@@ -47,7 +50,18 @@ fn deployment() -> Arc<Deployment> {
     let activities = [("pure".to_owned(), spec(&[])), ("effect".to_owned(), spec(&["http"]))].into();
     let program = ProgramSpec { image_id: ImageId([7; 32]), binary: Cid::of(Codec::Raw, b"program") };
     let deployment = Deployment::new("tests", Default::default(), activities).unwrap();
-    Arc::new(deployment.with_programs([("dti".to_owned(), program)].into()).unwrap())
+    let deployment = deployment.with_programs([("dti".to_owned(), program)].into()).unwrap();
+    let verifier = |kind, policy: &str| VerifierSpec {
+        kind,
+        module: Cid::of(Codec::Raw, b"verifier"),
+        limits: VerifierSpec::limits_default(),
+        policy: policy.to_owned(),
+    };
+    let verifiers = [
+        ("pages".to_owned(), verifier(VerifierKind::Tlsnotary, r#"{"keys":["k"]}"#)),
+        ("receipts".to_owned(), verifier(VerifierKind::Risc0, "{}")),
+    ];
+    Arc::new(deployment.with_verifiers(verifiers.into()).unwrap())
 }
 
 /// A turn with a clock that ticks and a journal that keeps what is committed.
@@ -119,6 +133,9 @@ impl Bench {
                     Task::Activity { input, .. } => input,
                     Task::BlobGet { cid, .. } => format!("\"blob {cid}\""),
                     Task::BlobPut { bytes } => format!("\"{}\"", Cid::of(Codec::Raw, &bytes)),
+                    Task::Verify { verification } => {
+                        format!(r#"{{"accepted":true,"evidence":"{}"}}"#, verification.evidence)
+                    }
                 };
                 let mut ambient =
                     Ambient { now_ms: self.now_ms, salts: &mut self.salts, directory: &Knows, inputs: None };

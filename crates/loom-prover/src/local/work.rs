@@ -2,7 +2,8 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Mutex, mpsc},
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
+    time::Instant,
 };
 
 use loom_risc0_verify::{
@@ -12,7 +13,7 @@ use loom_risc0_verify::{
 use risc0_circuit_rv32im::{execute::Segment, prove::segment_prover};
 
 use super::execute::{Execution, Run, execute};
-use crate::{Event, Job, JobError, Limits, Program, Used, WorkError};
+use crate::{Cost, Effort, Event, Job, JobError, Limits, Program, Used, WorkError};
 
 /// How often a segment is tried. What fails is memory or a broken machine, and both may pass.
 const ATTEMPTS: u32 = 3;
@@ -21,7 +22,7 @@ const ATTEMPTS: u32 = 3;
 pub fn work(job: &Job, limits: &Limits, report: impl FnMut(Event) + Send) -> Result<Vec<u8>, WorkError> {
     let _mine = job.lock()?;
     let report = Mutex::new(report);
-    let say = |event| (*report.lock().unwrap_or_else(std::sync::PoisonError::into_inner))(event);
+    let say = |event| (*locked(&report))(event);
     if let Some(receipt) = job.receipt()? {
         say(Event::Done { used: Used::by_this_process() });
         return Ok(receipt);
@@ -31,7 +32,8 @@ pub fn work(job: &Job, limits: &Limits, report: impl FnMut(Event) + Send) -> Res
     let execution = execute(&program, &input, &secret, limits)?;
     say(Event::Planned { cost: execution.cost.clone() });
     let run = Run::new(&program, &input, &secret)?;
-    prove(job, &run, &execution, limits, &say)?;
+    let meter = Meter::start(job, execution.cost.clone())?;
+    prove(&meter, &run, &execution, limits, &say)?;
 
     let mut seals = Vec::new();
     for index in 0..execution.cost.segment_po2.len() {
@@ -40,14 +42,44 @@ pub fn work(job: &Job, limits: &Limits, report: impl FnMut(Event) + Send) -> Res
     }
     let receipt = composite(seals, execution.journal).map_err(WorkError::Receipt)?;
     verify(&receipt, program.image_id()).map_err(WorkError::Receipt)?;
+    meter.note()?;
     job.finish(&receipt)?;
     say(Event::Done { used: Used::by_this_process() });
     Ok(receipt)
 }
 
+/// Notes what the job takes, so that what was taken is known after a crash, too.
+struct Meter<'a> {
+    job: &'a Job,
+    cost: Cost,
+    /// What workers before this one took.
+    before: Option<Effort>,
+    start: Instant,
+    /// Held while a note is written.
+    noting: Mutex<()>,
+}
+
+impl<'a> Meter<'a> {
+    #[expect(clippy::disallowed_methods, reason = "how long a proof takes is for people")]
+    fn start(job: &'a Job, cost: Cost) -> Result<Self, JobError> {
+        Ok(Self { job, cost, before: job.effort()?, start: Instant::now(), noting: Mutex::default() })
+    }
+
+    fn note(&self) -> Result<(), JobError> {
+        let _mine = locked(&self.noting);
+        let (used, wall) = (Used::by_this_process(), self.start.elapsed());
+        self.job.store_effort(&Effort::after(self.before.as_ref(), self.cost.clone(), used, wall))
+    }
+}
+
+/// Whoever panicked with it left nothing half done.
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Proves the segments that are not there yet.
 fn prove(
-    job: &Job,
+    meter: &Meter<'_>,
     run: &Run<'_>,
     execution: &Execution,
     limits: &Limits,
@@ -55,7 +87,7 @@ fn prove(
 ) -> Result<(), WorkError> {
     let failed: Mutex<Option<WorkError>> = Mutex::default();
     let fail = |error: WorkError| {
-        failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+        locked(&failed).get_or_insert(error);
     };
     // A segment is handed over when somebody takes it, so there are never more of them than are being proved.
     let (sender, receiver) = mpsc::sync_channel::<Segment>(0);
@@ -64,9 +96,9 @@ fn prove(
         for _ in 0..limits.segments_at_once.max(1) {
             scope.spawn(|| {
                 loop {
-                    let next = receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
+                    let next = locked(&receiver).recv();
                     let Ok(segment) = next else { return };
-                    if let Err(error) = one(job, &segment, say) {
+                    if let Err(error) = one(meter, &segment, say) {
                         fail(error);
                     }
                 }
@@ -75,13 +107,14 @@ fn prove(
         // One that failed does not keep the others from being proved: they count when the job is taken up again.
         run.segments(execution.split, limits.cycles_max, move |segment| Ok(sender.send(segment)?))
     });
-    match failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
         None => executed.map(drop),
     }
 }
 
-fn one(job: &Job, segment: &Segment, say: &impl Fn(Event)) -> Result<(), WorkError> {
+fn one(meter: &Meter<'_>, segment: &Segment, say: &impl Fn(Event)) -> Result<(), WorkError> {
+    let job = meter.job;
     let index = usize::try_from(segment.index).unwrap_or(usize::MAX);
     let wanted = SegmentClaim(segment.claim.clone());
     if let Some(seal) = job.seal(index)? {
@@ -100,7 +133,8 @@ fn one(job: &Job, segment: &Segment, say: &impl Fn(Event)) -> Result<(), WorkErr
         }
         attempt += 1;
     };
-    job.store_seal(index, &seal).map_err(|error: JobError| WorkError::Job(error))?;
+    job.store_seal(index, &seal)?;
+    meter.note()?;
     say(Event::Segment { index, is_found: false });
     Ok(())
 }

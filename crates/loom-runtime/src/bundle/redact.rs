@@ -17,6 +17,7 @@ use std::{
 };
 
 use loom_evidence::{Bundle, BundleError, Manifest};
+use loom_machine::Verification;
 use loom_types::{ActorAddress, Cid, Entry, EntryBody, Resolution, SequenceNumber};
 
 use self::{known::Known, traces::Traces};
@@ -140,6 +141,10 @@ pub fn redact(
             let reason = format!("it has the public output that {} says", places.name(hidden));
             giving.insert(receipt, format!("{}: {reason}", places.name(receipt)));
         }
+        for (evidence, hidden) in evidence_of(&bundle, &hidden).filter(|(evidence, _)| !without.contains(evidence)) {
+            let reason = format!("{} comes out again when it is verified", places.name(hidden));
+            giving.insert(evidence, format!("{}: {reason}", places.name(evidence)));
+        }
         if giving.is_empty() {
             break;
         }
@@ -156,6 +161,20 @@ pub fn redact(
     let mut manifest: Manifest = bundle.manifest().clone();
     manifest.material.retain(|cid| !without.contains(cid));
     Ok(Bundle::assemble(manifest, parts)?)
+}
+
+/// Evidence in the bundle that a hidden verdict is about, each with that.
+fn evidence_of<'a>(bundle: &'a Bundle, hidden: &'a BTreeSet<Cid>) -> impl Iterator<Item = (Cid, Cid)> + 'a {
+    let judged = bundle.entries().iter().flatten().filter_map(|entry| match &entry.body {
+        EntryBody::Step { op, request, outcome: Some(outcome), .. }
+            if op == Verification::OP && hidden.contains(&outcome.cid()) =>
+        {
+            let verification = Verification::from_json(bundle.payloads().get(request)?.text()?).ok()?;
+            Some((verification.evidence, outcome.cid()))
+        }
+        _ => None,
+    });
+    judged.filter(|(evidence, _)| bundle.material().contains_key(evidence))
 }
 
 /// Receipts in the bundle that back a hidden outcome, each with that.

@@ -8,7 +8,7 @@ use loom_types::{ActorAddress, MessageId, SequenceNumber, TurnNumber};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Span;
 
-use super::proof::Awaited;
+use super::{proof::Awaited, verify::Verifying};
 use crate::{
     gate::Place,
     shard::{ControlResponder, Responders},
@@ -46,18 +46,18 @@ pub(crate) struct Running {
     pub(crate) started_at: Duration,
     /// Open until the turn's end is durable.
     pub(crate) span: Span,
-    /// Of the pure activity that runs inside its step.
+    /// Of the pure activity or the verifier that runs inside its step.
     pub(super) inner_span: Span,
     /// Its place inside the gates, until it ends or waits for what may never come.
     pub(crate) place: Place,
     /// Kept while the turn runs, so that a small module cache cannot take it away for the activity's.
     pub(super) module: Option<Arc<dyn Module>>,
     pub(super) guest: Option<Box<dyn Guest>>,
-    /// A pure activity that runs inside its step.
-    pub(super) inner: Option<Box<dyn Guest>>,
+    /// A pure activity or a verifier that runs inside its step.
+    pub(super) inner: Option<Inner>,
     /// The answer to its last request, if others run before it gets it.
     pub(super) held: Option<String>,
-    /// Fuel of its pure activities since it began its slice.
+    /// Fuel of its pure activities and verifiers since it began its slice.
     pub(super) inner_fuel: u64,
     /// Host faults since it last got anywhere.
     pub(super) faults: u32,
@@ -65,6 +65,13 @@ pub(crate) struct Running {
     pub(super) faulted_at: Duration,
     /// It met too many; whoever sent its message, it becomes a dead letter.
     pub(super) is_parked: bool,
+}
+
+/// What runs inside a step.
+pub(super) struct Inner {
+    pub(super) guest: Box<dyn Guest>,
+    /// What it verifies; none for an activity.
+    pub(super) verifying: Option<Box<Verifying>>,
 }
 
 /// A wish that the guest stop.

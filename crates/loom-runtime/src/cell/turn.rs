@@ -5,7 +5,7 @@ use loom_storage::{DueTimer, Position, TimerRecord, TimerWrite};
 use loom_types::{Cid, Codec, Payload, SaltSource as _, SequenceNumber, StepRef, media_type};
 use tracing::Span;
 
-use super::{Live, Phase, Queued, Running, client_admission, divergence};
+use super::{Live, Phase, Queued, Running, client_admission, divergence, running::Inner};
 use crate::{
     Settled,
     activity::{self, Attempted, Job, Sliced},
@@ -165,7 +165,7 @@ impl Live {
         }
     }
 
-    fn load_module(&mut self, io: &mut Io, cid: Cid) {
+    pub(super) fn load_module(&mut self, io: &mut Io, cid: Cid) {
         let running = self.running.as_mut().expect("a turn is driven");
         running.phase = Phase::Module;
         let modules = io.context.modules.clone();
@@ -253,7 +253,7 @@ impl Live {
                     Some(Err(failure)) => Some(self.finish(io, Err(&failure))),
                     Some(Ok(module)) => match module.start(&spec.limits, &input) {
                         Ok(inner) => {
-                            running.inner = Some(inner);
+                            running.inner = Some(Inner { guest: inner, verifying: None });
                             running.inner_span = trace::activity(&running.span, &name, None, 1);
                             io.context.metrics.activities.inc();
                             self.run_inner(io)
@@ -265,6 +265,7 @@ impl Live {
                     },
                 }
             }
+            Task::Verify { verification } => self.start_verification(io, verification),
             Task::BlobGet { cid, base64 } => {
                 running.holds.push(blobs.holds().hold(cid));
                 let is_replay = running.turn.is_replaying();
@@ -304,7 +305,7 @@ impl Live {
     fn run_inner(&mut self, io: &mut Io) -> Option<String> {
         let running = self.running.as_mut().expect("a turn is driven");
         let inner = running.inner.as_mut().expect("the caller looked");
-        match activity::slice(inner.as_mut()) {
+        match activity::slice(inner.guest.as_mut()) {
             Sliced::More => {
                 self.slice_over(io);
                 None
@@ -315,15 +316,19 @@ impl Live {
                 None
             }
             Sliced::Done(Ok(result)) => {
-                running.inner_fuel += inner.fuel_used();
-                running.inner = None;
+                let Inner { guest, verifying } = running.inner.take().expect("the caller looked");
+                running.inner_fuel += guest.fuel_used();
                 running.inner_span = Span::none();
+                let result = match verifying {
+                    Some(verifying) => verifying.outcome(io, result),
+                    None => result,
+                };
                 Some(self.finish(io, result.as_deref()))
             }
         }
     }
 
-    fn finish(&mut self, io: &mut Io, result: Result<&str, &Failure>) -> String {
+    pub(super) fn finish(&mut self, io: &mut Io, result: Result<&str, &Failure>) -> String {
         let running = self.running.as_mut().expect("a turn is driven");
         let mut ambient = io.ambient();
         let answer = running.turn.finish(result, &mut ambient);
@@ -340,12 +345,10 @@ impl Live {
     }
 
     pub(super) fn task_done(&mut self, io: &mut Io, task: u64, result: Result<Result<String, Failure>, HostFault>) {
-        // The guest may have been interrupted meanwhile, and have asked for something else.
-        let is_latest = self.tasks == task;
-        let is_current =
-            |running: &&mut Box<Running>| is_latest && running.phase == Phase::Task && running.guest.is_some();
-        let Some(running) = self.running.as_mut().filter(is_current) else { return };
-        running.phase = Phase::Ready;
+        if !self.is_at_task(task) {
+            return;
+        }
+        self.running.as_mut().expect("just looked").phase = Phase::Ready;
         match result {
             Ok(result) => {
                 let answer = self.finish(io, result.as_deref());
@@ -354,6 +357,12 @@ impl Live {
             }
             Err(fault) => self.abandon(io, &fault),
         }
+    }
+
+    /// Whether the guest still waits for this task. It may have been interrupted, and have asked for something else.
+    pub(super) fn is_at_task(&self, task: u64) -> bool {
+        let is_current = |running: &Running| running.phase == Phase::Task && running.guest.is_some();
+        self.tasks == task && self.running.as_deref().is_some_and(is_current)
     }
 
     /// The guest ran long enough; others get their chance. What it did so far is made durable meanwhile.

@@ -20,4 +20,5 @@ mod replay;
 mod restarts;
 mod turns;
 mod upkeep;
+mod verify;
 mod witnesses;

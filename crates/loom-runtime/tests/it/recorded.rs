@@ -136,7 +136,7 @@ fn check(recorded: &Value) {
         let module = activities.get(&spec.module).ok_or_else(|| Impossible::Deployment("another echo".into()))?;
         Ok(compute(&**module, &spec.limits, input)?)
     };
-    let surroundings = Surroundings { blob: &blob, is_over: &|| false, activity: Some(&activity) };
+    let surroundings = Surroundings { blob: &blob, is_over: &|| false, activity: Some(&activity), verifier: None };
     let recorded = turns(&entries, &Arc::new(payloads), None);
     assert!(!recorded.is_empty());
     let mut founded = 0;

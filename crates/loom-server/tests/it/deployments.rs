@@ -28,6 +28,7 @@ async fn what_was_never_deployed_cannot_be_gone_back_to_or_checked() {
         activities: Default::default(),
         schedules: Default::default(),
         programs: Default::default(),
+        verifiers: Default::default(),
     };
     let both = CheckRequest { manifest: Some(empty.clone()), former, ..CheckRequest::default() };
     for neither_or_both in [CheckRequest::default(), both] {

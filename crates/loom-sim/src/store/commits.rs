@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::{CrashAt, FaultyStore, Sabotage, Waiting, trouble};
 use crate::record::Fact;
 
-/// How often a sabotaged store does what it must not, in a thousand commits.
+/// How often a sabotaged store does what it must not, in a thousand commits or receipts.
 const SABOTAGE_PER_MILLE: u64 = 250;
 
 /// What becomes of a commit.
@@ -153,7 +153,7 @@ impl FaultyStore {
         result
     }
 
-    fn sabotages(&self, kind: Sabotage) -> bool {
+    pub(super) fn sabotages(&self, kind: Sabotage) -> bool {
         self.disk.sabotage == Some(kind) && self.disk.per_mille(SABOTAGE_PER_MILLE)
     }
 

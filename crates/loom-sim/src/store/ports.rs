@@ -13,7 +13,8 @@ use loom_storage::{
 };
 use loom_types::{ActorAddress, Cid, FencingToken, MessageId, Namespace, Payload, Resolution, Segment, SequenceNumber};
 
-use super::FaultyStore;
+use super::{FaultyStore, Sabotage};
+use crate::prover::RECEIPT;
 
 /// The journal port, which needs the store itself to line commits up.
 pub(super) struct JournalPort(pub(super) Arc<FaultyStore>);
@@ -162,6 +163,9 @@ impl Catalog for FaultyStore {
 #[async_trait]
 impl Blobs for FaultyStore {
     async fn put(&self, cid: Cid, bytes: Bytes) -> Result<(), BlobError> {
+        if bytes.starts_with(RECEIPT) && self.sabotages(Sabotage::LosesReceipts) {
+            return Ok(());
+        }
         self.through("blob put", self.disk.durable.blobs.put(cid, bytes)).await.map_err(BlobError::Unavailable)?
     }
 

@@ -62,6 +62,18 @@ fn a_lost_leaf_is_noticed() {
 }
 
 #[test]
+fn a_proof_that_begins_too_early_is_noticed() {
+    let rules = ["proofs follow their entry"];
+    expect_found(|scenario| scenario.with_sabotage(Sabotage::AcknowledgesEarly), &rules);
+}
+
+#[test]
+fn a_lost_receipt_is_noticed() {
+    let rules = ["a proof comes out as its input says"];
+    expect_found(|scenario| scenario.with_sabotage(Sabotage::LosesReceipts), &rules);
+}
+
+#[test]
 fn a_guest_that_is_not_deterministic_is_noticed() {
     expect_found(Scenario::with_fickle_guests, &["replay gives the same bytes"]);
 }

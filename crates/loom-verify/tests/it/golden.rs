@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use loom_evidence::{Bundle, Manifest, PublicKey};
-use loom_machine::{Failure, GuestLimits, HostFault, Module, Sandbox};
+use loom_machine::{Failure, GuestLimits, HostFault, Module, Proved, Sandbox};
 use loom_runtime::OsSalts;
-use loom_types::{Cid, Entry, EntryBody, Payload, Resolution, TurnResult};
+use loom_types::{Cid, Codec, Entry, EntryBody, Payload, Resolution, TurnResult};
 use loom_verify::{Auditor, Class, Report, verify, verify_both};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The bundles. Each has a report beside it.
-const GOLDEN: [&str; 5] = ["loan-review", "closure", "redacted", "earlier", "cosigned"];
+const GOLDEN: [&str; 6] = ["loan-review", "closure", "redacted", "earlier", "cosigned", "proved"];
 
 fn read(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("testdata");
@@ -34,9 +34,9 @@ pub(crate) fn golden(name: &str) -> Bytes {
     read(&format!("{name}.car")).into()
 }
 
-/// Somebody who trusts the node that made them and the monitor that watched it.
+/// Somebody who trusts the nodes that made them and the monitor that watched one.
 pub(crate) fn auditor() -> Auditor {
-    Auditor { keys: vec![key("node.pub")], monitors: vec![key("monitor.pub")], ..Auditor::default() }
+    Auditor { keys: vec![key("node.pub"), key("prover.pub")], monitors: vec![key("monitor.pub")], ..Auditor::default() }
 }
 
 /// What of a report is for programs, its claims in a fixed order. Details are for people, and may change.
@@ -131,6 +131,57 @@ fn another_decision_of_a_golden_review_is_rejected() {
     };
     let report = changed("loan-review", is, change, r#"{"application_id":"S0002","decision":"deny"}"#);
     assert_rejected(&report, &["run again, turn 1 does something else", "of the log: "]);
+}
+
+/// A ratio that a real receipt proves, over figures that are not in the file.
+#[test]
+fn a_golden_proof_needs_nobodys_word() {
+    let nobody = Auditor::default();
+    let report = verify(&golden("proved"), &nobody, &*sandbox()).unwrap();
+    let proofs: Vec<_> = report.claims.iter().filter(|claim| claim.class == Class::Proved).collect();
+    let [proof] = &proofs[..] else { panic!("{report:#?}") };
+    assert!(proof.subject.ends_with(" prove.start") && proof.detail.contains("left out"), "{proof:?}");
+    assert!(report.ok && report.turns.re_executed == 1, "{report:#?}");
+}
+
+/// What came of the golden proof, and what somebody makes of it who links everything anew.
+fn changed_proof(change: impl Fn(&mut Proved), more: Option<Bytes>) -> Report {
+    let bundle = Bundle::read(&golden("proved")).unwrap();
+    let is_proof = |entry: &Entry| matches!(&entry.body, EntryBody::Outcome { evidence, .. } if !evidence.is_empty());
+    let place = bundle.entries()[0].iter().position(is_proof).expect("there is one");
+    let mut entry = bundle.entries()[0][place].clone();
+    let EntryBody::Outcome { result: Resolution::Ok(came), evidence, .. } = &mut entry.body else {
+        unreachable!("found as one")
+    };
+    let mut proved = Proved::from_json(bundle.payloads()[came].value()).unwrap();
+    change(&mut proved);
+    let payload = Payload::json(&proved.to_json(), &mut OsSalts::default());
+    (*came, *evidence) = (payload.cid(), vec![proved.receipt]);
+    let (mut manifest, mut blocks) = relinked(&bundle, &bundle.parts(), place, entry);
+    blocks.insert(payload.cid(), payload.block().clone());
+    if let Some(bytes) = more {
+        let cid = Cid::of(Codec::Raw, &bytes);
+        manifest.material.push(cid);
+        manifest.material.sort();
+        blocks.insert(cid, bytes);
+    }
+    judged(manifest, blocks)
+}
+
+#[test]
+fn another_output_of_a_golden_proof_is_rejected() {
+    // The last byte says whether the ratio is within its limit.
+    let report = changed_proof(|proved| *proved.public_output.last_mut().unwrap() ^= 1, None);
+    assert_rejected(&report, &["the receipt proves another output than the outcome has", "of the log: "]);
+}
+
+#[test]
+fn another_receipt_for_a_golden_proof_is_rejected() {
+    let name = "../../loom-risc0-verify/testdata/groth16_3.0.receipt.borsh";
+    let other = Bytes::from(read(name));
+    let cid = Cid::of(Codec::Raw, &other);
+    let report = changed_proof(|proved| proved.receipt = cid, Some(other));
+    assert_rejected(&report, &["does not count: it proves a run of", "of the log: "]);
 }
 
 /// The value is the one that was given: only its name says that it is not the same answer.

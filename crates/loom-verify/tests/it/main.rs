@@ -1,6 +1,7 @@
 //! Bundles of a real node, verified; and what becomes of those that somebody changed.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod amounts;
 mod closure;
 mod export;
 mod extends;
@@ -10,7 +11,9 @@ mod mutations;
 mod operator;
 mod page;
 mod policy;
+mod presentations;
 mod proofs;
 mod redaction;
+mod verdicts;
 mod verify;
 mod world;

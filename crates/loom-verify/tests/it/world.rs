@@ -76,7 +76,7 @@ pub(crate) fn sandbox() -> Arc<CompilesOnce> {
     SANDBOX.get_or_init(make).clone()
 }
 
-fn prebuilt(name: &str) -> Vec<u8> {
+pub(crate) fn prebuilt(name: &str) -> Vec<u8> {
     let crates = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let path = crates.join("../../guests/prebuilt").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -3,12 +3,13 @@
 //! In: `{"program": TEXT, "state": "TX" | null, "facts": {NAME: FACT}}`, where a fact is an integer,
 //! `null` for missing, or `{"min": N, "max": N | null}`. The program is text rather than JSON, so
 //! that it stays byte for byte what its CID names. Out: the review of the crate `criteria`, which
-//! does all the work and documents the language. A program that breaks its rules fails with kind
+//! does all the work and documents the language. With `"limit_of": NAME`, out is `{"limit": N | null}`:
+//! the lowest limit that the criteria which apply set that fact. A program that breaks its rules fails with kind
 //! `invalid-program` and the place; facts that do not fit the program with `invalid-facts`.
 
 use criteria::{Facts, Program, Review};
 use loom_guest::Error;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,15 +17,28 @@ struct Input {
     program: String,
     state: Option<String>,
     facts: Facts,
+    limit_of: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Output {
+    Review(Review),
+    Limit { limit: Option<i64> },
 }
 
 loom_guest::activity!(review);
 
-fn review(input: Input) -> Result<Review, Error> {
+fn review(input: Input) -> Result<Output, Error> {
     let program = Program::parse(&input.program)
         .map_err(|error| Error::new("invalid-program", error.to_string()))?;
-    criteria::evaluate(&program, input.state.as_deref(), &input.facts)
-        .map_err(|error| Error::new("invalid-facts", error.to_string()))
+    let state = input.state.as_deref();
+    let output = match &input.limit_of {
+        Some(name) => criteria::limit(&program, state, &input.facts, name)
+            .map(|limit| Output::Limit { limit }),
+        None => criteria::evaluate(&program, state, &input.facts).map(Output::Review),
+    };
+    output.map_err(|error| Error::new("invalid-facts", error.to_string()))
 }
 
 #[cfg(test)]
@@ -54,6 +68,15 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_told_to_whoever_asks() {
+        for (name, expected) in [("x", json!(50)), ("y", json!(null))] {
+            let input =
+                json!({"program": PROGRAM, "state": null, "facts": {"x": 51}, "limit_of": name});
+            assert_eq!(run(input), json!({"limit": expected}));
+        }
+    }
+
+    #[test]
     fn failures_say_whose_fault() {
         let cases = [
             (
@@ -69,6 +92,10 @@ mod tests {
                 "invalid-input",
             ),
             (json!({"program": PROGRAM, "state": null}), "invalid-input"),
+            (
+                json!({"program": PROGRAM, "state": null, "facts": {}, "limit_of": 7}),
+                "invalid-input",
+            ),
         ];
         for (input, kind) in cases {
             assert_eq!(run(input.clone())["err"]["kind"], kind, "{input}");

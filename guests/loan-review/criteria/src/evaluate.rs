@@ -171,13 +171,13 @@ impl Review {
 }
 
 /// The versions of one criterion that may apply; several only while the state is not known.
-struct Candidates<'a> {
-    versions: Vec<&'a Criterion>,
+pub(crate) struct Candidates<'a> {
+    pub(crate) versions: Vec<&'a Criterion>,
     /// In some state there is no such criterion at all.
     may_be_absent: bool,
 }
 
-fn applicable<'a>(program: &'a Program, state: Option<&str>) -> Vec<Candidates<'a>> {
+pub(crate) fn applicable<'a>(program: &'a Program, state: Option<&str>) -> Vec<Candidates<'a>> {
     let here = |overlay: &&Overlay| match state {
         Some(state) => overlay.states.iter().any(|other| other == state),
         None => true,
@@ -255,10 +255,7 @@ fn merge(one: Outcome, other: Outcome) -> Outcome {
 
 /// `when` implies `require`.
 fn outcome(criterion: &Criterion, facts: &Facts) -> Result<Outcome, EvaluateError> {
-    let unknown_fact = |fact: &str| EvaluateError::UnknownFact {
-        criterion: criterion.id.clone(),
-        fact: fact.to_owned(),
-    };
+    let unknown_fact = |fact: &str| unknown_fact(criterion, fact);
     let when = match &criterion.when {
         Some(condition) => condition.evaluate(facts).map_err(unknown_fact)?,
         None => Truth::True,
@@ -273,7 +270,14 @@ fn outcome(criterion: &Criterion, facts: &Facts) -> Result<Outcome, EvaluateErro
     })
 }
 
-fn check(facts: &Facts) -> Result<(), EvaluateError> {
+pub(crate) fn unknown_fact(criterion: &Criterion, fact: &str) -> EvaluateError {
+    EvaluateError::UnknownFact {
+        criterion: criterion.id.clone(),
+        fact: fact.to_owned(),
+    }
+}
+
+pub(crate) fn check(facts: &Facts) -> Result<(), EvaluateError> {
     if facts.len() > FACTS_MAX {
         return Err(EvaluateError::TooManyFacts(facts.len()));
     }

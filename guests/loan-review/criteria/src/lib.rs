@@ -24,6 +24,7 @@ mod condition;
 mod evaluate;
 mod fact;
 mod json;
+mod limit;
 pub mod limits;
 mod program;
 mod read;
@@ -31,6 +32,7 @@ mod read;
 pub use condition::{Condition, Truth};
 pub use evaluate::{Decision, EvaluateError, Outcome, Reason, Review, evaluate};
 pub use fact::{Fact, Facts};
+pub use limit::limit;
 pub use program::{Criterion, Overlay, Program, Severity, WhenUnknown};
 pub use read::ProgramError;
 

@@ -49,15 +49,15 @@ impl Program {
     pub fn parse(text: &str) -> Result<Self, ProgramError> {
         if text.len() > PROGRAM_BYTES_MAX {
             return Err(fail(
-                "",
+                &Place::Whole,
                 format!(
                     "{} bytes, PROGRAM_BYTES_MAX is {PROGRAM_BYTES_MAX}",
                     text.len()
                 ),
             ));
         }
-        let json =
-            serde_json::from_str::<Json>(text).map_err(|error| fail("", error.to_string()))?;
+        let json = serde_json::from_str::<Json>(text)
+            .map_err(|error| fail(&Place::Whole, error.to_string()))?;
         let mut reader = Reader {
             criteria: 0,
             nodes: 0,
@@ -76,24 +76,27 @@ struct Reader {
 
 impl Reader {
     fn program(&mut self, json: &Json) -> Result<Program, ProgramError> {
-        let mut members = Members::of(json, "")?;
+        let mut members = Members::of(json, &Place::Whole)?;
         let format = members.text("format")?;
         if format != FORMAT {
             return Err(fail(
-                "format",
+                &members.at("format"),
                 format!("{format:?}, this reader knows {FORMAT:?}"),
             ));
         }
         let name = members.name("name")?;
         let version = members.name("version")?;
         members.optional("about"); // For people; a list or a text.
-        let criteria = self.criteria(members.required("criteria")?, "criteria")?;
+        let criteria = self.criteria(members.required("criteria")?, &members.at("criteria"))?;
         let overlays = match members.optional("overlays") {
-            Some(json) => list(json, "overlays", OVERLAYS_MAX)?
-                .iter()
-                .enumerate()
-                .map(|(index, json)| self.overlay(json, &format!("overlays[{index}]")))
-                .collect::<Result<_, _>>()?,
+            Some(json) => {
+                let place = members.at("overlays");
+                list(json, &place, OVERLAYS_MAX)?
+                    .iter()
+                    .enumerate()
+                    .map(|(index, json)| self.overlay(json, &place.item(index)))
+                    .collect::<Result<_, _>>()?
+            }
             None => Vec::new(),
         };
         members.finish()?;
@@ -105,10 +108,10 @@ impl Reader {
         })
     }
 
-    fn overlay(&mut self, json: &Json, place: &str) -> Result<Overlay, ProgramError> {
+    fn overlay(&mut self, json: &Json, place: &Place<'_>) -> Result<Overlay, ProgramError> {
         let mut members = Members::of(json, place)?;
         members.optional("about");
-        let states_place = format!("{place}.states");
+        let states_place = place.member("states");
         let mut states: Vec<String> = Vec::new();
         for (index, json) in list(
             members.required("states")?,
@@ -118,7 +121,7 @@ impl Reader {
         .iter()
         .enumerate()
         {
-            let place = format!("{states_place}[{index}]");
+            let place = states_place.item(index);
             let state = text(json, &place, 2)?;
             if state.len() != 2 || !state.bytes().all(|byte| byte.is_ascii_uppercase()) {
                 return Err(fail(
@@ -131,13 +134,12 @@ impl Reader {
             }
             states.push(state);
         }
-        let criteria =
-            self.criteria(members.required("criteria")?, &format!("{place}.criteria"))?;
+        let criteria = self.criteria(members.required("criteria")?, &place.member("criteria"))?;
         members.finish()?;
         Ok(Overlay { states, criteria })
     }
 
-    fn criteria(&mut self, json: &Json, place: &str) -> Result<Vec<Criterion>, ProgramError> {
+    fn criteria(&mut self, json: &Json, place: &Place<'_>) -> Result<Vec<Criterion>, ProgramError> {
         let items = list(json, place, CRITERIA_MAX)?;
         self.criteria += items.len();
         if self.criteria > CRITERIA_MAX {
@@ -149,25 +151,24 @@ impl Reader {
         items
             .iter()
             .enumerate()
-            .map(|(index, json)| self.criterion(json, &format!("{place}[{index}]")))
+            .map(|(index, json)| self.criterion(json, &place.item(index)))
             .collect()
     }
 
-    fn criterion(&mut self, json: &Json, place: &str) -> Result<Criterion, ProgramError> {
+    fn criterion(&mut self, json: &Json, place: &Place<'_>) -> Result<Criterion, ProgramError> {
         let mut members = Members::of(json, place)?;
         members.optional("about");
         let id = members.name("id")?;
-        let severity = severity(members.required("severity")?, &format!("{place}.severity"))?;
+        let severity = severity(members.required("severity")?, &place.member("severity"))?;
         let code = members.code("code")?;
         let text = members.text("text")?;
         let when = match members.optional("when") {
-            Some(json) => Some(self.condition(json, &format!("{place}.when"), 1)?),
+            Some(json) => Some(self.condition(json, &place.member("when"), 1)?),
             None => None,
         };
-        let require =
-            self.condition(members.required("require")?, &format!("{place}.require"), 1)?;
+        let require = self.condition(members.required("require")?, &place.member("require"), 1)?;
         let unknown = match members.optional("unknown") {
-            Some(json) => when_unknown(json, &format!("{place}.unknown"), &text)?,
+            Some(json) => when_unknown(json, &place.member("unknown"), &text)?,
             None => WhenUnknown {
                 severity: Some(Severity::Refer),
                 code: CODE_INCOMPLETE,
@@ -189,7 +190,7 @@ impl Reader {
     fn condition(
         &mut self,
         json: &Json,
-        place: &str,
+        place: &Place<'_>,
         depth: usize,
     ) -> Result<Condition, ProgramError> {
         self.nodes += 1;
@@ -207,13 +208,13 @@ impl Reader {
         }
         let mut members = Members::of(json, place)?;
         let condition = if let Some(json) = members.optional("all") {
-            Condition::All(self.conditions(json, &format!("{place}.all"), depth)?)
+            Condition::All(self.conditions(json, &place.member("all"), depth)?)
         } else if let Some(json) = members.optional("any") {
-            Condition::Any(self.conditions(json, &format!("{place}.any"), depth)?)
+            Condition::Any(self.conditions(json, &place.member("any"), depth)?)
         } else if let Some(json) = members.optional("not") {
             Condition::Not(Box::new(self.condition(
                 json,
-                &format!("{place}.not"),
+                &place.member("not"),
                 depth + 1,
             )?))
         } else {
@@ -226,13 +227,13 @@ impl Reader {
     fn conditions(
         &mut self,
         json: &Json,
-        place: &str,
+        place: &Place<'_>,
         depth: usize,
     ) -> Result<Vec<Condition>, ProgramError> {
         list(json, place, LIST_ITEMS_MAX)?
             .iter()
             .enumerate()
-            .map(|(index, json)| self.condition(json, &format!("{place}[{index}]"), depth + 1))
+            .map(|(index, json)| self.condition(json, &place.item(index), depth + 1))
             .collect()
     }
 }
@@ -259,7 +260,7 @@ fn comparison(members: &mut Members<'_>) -> Result<Condition, ProgramError> {
         let values = list(json, &place, LIST_ITEMS_MAX)?
             .iter()
             .enumerate()
-            .map(|(index, json)| integer(json, &format!("{place}[{index}]")))
+            .map(|(index, json)| integer(json, &place.item(index)))
             .collect::<Result<_, _>>()?;
         return Ok(Condition::In(field, values));
     }
@@ -276,11 +277,15 @@ fn comparison(members: &mut Members<'_>) -> Result<Condition, ProgramError> {
     }
 }
 
-fn when_unknown(json: &Json, place: &str, missed_text: &str) -> Result<WhenUnknown, ProgramError> {
+fn when_unknown(
+    json: &Json,
+    place: &Place<'_>,
+    missed_text: &str,
+) -> Result<WhenUnknown, ProgramError> {
     let mut members = Members::of(json, place)?;
     let severity = match members.required("severity")? {
         Json::Text(text) if text == "none" => None,
-        json => Some(severity(json, &format!("{place}.severity"))?),
+        json => Some(severity(json, &place.member("severity"))?),
     };
     let code = match members.optional("code") {
         Some(json) => code(json, &members.at("code"))?,
@@ -299,7 +304,7 @@ fn when_unknown(json: &Json, place: &str, missed_text: &str) -> Result<WhenUnkno
 }
 
 fn undecided(missed_text: &str) -> String {
-    format!("not enough information to decide: {missed_text}")
+    ["not enough information to decide: ", missed_text].concat()
 }
 
 /// One id means one criterion among the base criteria and among what one state gets from overlays.
@@ -310,7 +315,7 @@ fn check_ids(program: &Program) -> Result<(), ProgramError> {
             .any(|other| other.id == criterion.id)
         {
             return Err(fail(
-                &format!("criteria[{index}].id"),
+                &Place::Whole.member("criteria").item(index).member("id"),
                 format!("{:?} is used twice", criterion.id),
             ));
         }
@@ -331,9 +336,11 @@ fn check_ids(program: &Program) -> Result<(), ProgramError> {
                         .any(|earlier| earlier.id == criterion.id)
             });
             if twice_here || twice_in_a_state {
-                let place = format!("overlays[{index}].criteria[{position}].id");
+                let overlays = Place::Whole.member("overlays");
+                let overlay = overlays.item(index);
+                let criteria = overlay.member("criteria");
                 return Err(fail(
-                    &place,
+                    &criteria.item(position).member("id"),
                     format!("{:?} is set twice for one state", criterion.id),
                 ));
             }
@@ -342,14 +349,42 @@ fn check_ids(program: &Program) -> Result<(), ProgramError> {
     Ok(())
 }
 
+/// Where something stands. Only an error spells it out: in a program that is good, that would be a third of the work.
+enum Place<'a> {
+    Whole,
+    Member(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl<'a> Place<'a> {
+    fn member(&'a self, name: &'a str) -> Place<'a> {
+        Place::Member(self, name)
+    }
+
+    fn item(&'a self, index: usize) -> Place<'a> {
+        Place::Item(self, index)
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Whole => Ok(()),
+            Place::Member(Place::Whole, name) => formatter.write_str(name),
+            Place::Member(place, name) => write!(formatter, "{place}.{name}"),
+            Place::Item(place, index) => write!(formatter, "{place}[{index}]"),
+        }
+    }
+}
+
 /// The members of an object, taken one by one; what nobody took is an error.
 struct Members<'a> {
-    place: &'a str,
+    place: &'a Place<'a>,
     json: Vec<&'a (String, Json)>,
 }
 
 impl<'a> Members<'a> {
-    fn of(json: &'a Json, place: &'a str) -> Result<Self, ProgramError> {
+    fn of(json: &'a Json, place: &'a Place<'a>) -> Result<Self, ProgramError> {
         match json {
             Json::Object(members) => Ok(Self {
                 place,
@@ -362,12 +397,8 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn at(&self, member: &str) -> String {
-        if self.place.is_empty() {
-            member.to_owned()
-        } else {
-            format!("{}.{member}", self.place)
-        }
+    fn at(&self, member: &'a str) -> Place<'a> {
+        self.place.member(member)
     }
 
     fn optional(&mut self, member: &str) -> Option<&'a Json> {
@@ -380,11 +411,11 @@ impl<'a> Members<'a> {
             .ok_or_else(|| fail(self.place, format!("member {member:?} is missing")))
     }
 
-    fn text(&mut self, member: &str) -> Result<String, ProgramError> {
+    fn text(&mut self, member: &'a str) -> Result<String, ProgramError> {
         text(self.required(member)?, &self.at(member), TEXT_BYTES_MAX)
     }
 
-    fn name(&mut self, member: &str) -> Result<String, ProgramError> {
+    fn name(&mut self, member: &'a str) -> Result<String, ProgramError> {
         let (json, place) = (self.required(member)?, self.at(member));
         let name = text(json, &place, NAME_BYTES_MAX)?;
         let allowed =
@@ -398,11 +429,11 @@ impl<'a> Members<'a> {
         Ok(name)
     }
 
-    fn code(&mut self, member: &str) -> Result<u16, ProgramError> {
+    fn code(&mut self, member: &'a str) -> Result<u16, ProgramError> {
         code(self.required(member)?, &self.at(member))
     }
 
-    fn integer(&mut self, member: &str) -> Result<Option<i64>, ProgramError> {
+    fn integer(&mut self, member: &'a str) -> Result<Option<i64>, ProgramError> {
         self.optional(member)
             .map(|json| integer(json, &self.at(member)))
             .transpose()
@@ -419,7 +450,11 @@ impl<'a> Members<'a> {
     }
 }
 
-fn list<'a>(json: &'a Json, place: &str, items_max: usize) -> Result<&'a [Json], ProgramError> {
+fn list<'a>(
+    json: &'a Json,
+    place: &Place<'_>,
+    items_max: usize,
+) -> Result<&'a [Json], ProgramError> {
     match json {
         Json::List(items) if items.is_empty() => Err(fail(place, "an empty list".to_owned())),
         Json::List(items) if items.len() > items_max => Err(fail(
@@ -434,7 +469,7 @@ fn list<'a>(json: &'a Json, place: &str, items_max: usize) -> Result<&'a [Json],
     }
 }
 
-fn text(json: &Json, place: &str, bytes_max: usize) -> Result<String, ProgramError> {
+fn text(json: &Json, place: &Place<'_>, bytes_max: usize) -> Result<String, ProgramError> {
     match json {
         Json::Text(text) if text.len() > bytes_max => Err(fail(
             place,
@@ -448,7 +483,7 @@ fn text(json: &Json, place: &str, bytes_max: usize) -> Result<String, ProgramErr
     }
 }
 
-fn integer(json: &Json, place: &str) -> Result<i64, ProgramError> {
+fn integer(json: &Json, place: &Place<'_>) -> Result<i64, ProgramError> {
     match json {
         Json::Integer(value) => Ok(*value),
         other => Err(fail(
@@ -458,7 +493,7 @@ fn integer(json: &Json, place: &str) -> Result<i64, ProgramError> {
     }
 }
 
-fn code(json: &Json, place: &str) -> Result<u16, ProgramError> {
+fn code(json: &Json, place: &Place<'_>) -> Result<u16, ProgramError> {
     let value = integer(json, place)?;
     u16::try_from(value)
         .ok()
@@ -471,7 +506,7 @@ fn code(json: &Json, place: &str) -> Result<u16, ProgramError> {
         })
 }
 
-fn severity(json: &Json, place: &str) -> Result<Severity, ProgramError> {
+fn severity(json: &Json, place: &Place<'_>) -> Result<Severity, ProgramError> {
     match text(json, place, NAME_BYTES_MAX)?.as_str() {
         "refer" => Ok(Severity::Refer),
         "deny" => Ok(Severity::Deny),
@@ -482,9 +517,9 @@ fn severity(json: &Json, place: &str) -> Result<Severity, ProgramError> {
     }
 }
 
-fn fail(place: &str, problem: String) -> ProgramError {
+fn fail(place: &Place<'_>, problem: String) -> ProgramError {
     ProgramError {
-        place: place.to_owned(),
+        place: place.to_string(),
         problem,
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::limits::{
     CONDITION_DEPTH_MAX, FACTS_MAX, LIST_ITEMS_MAX, PROGRAM_BYTES_MAX, TEXT_BYTES_MAX,
 };
-use super::{EvaluateError, Facts, Program, evaluate};
+use super::{EvaluateError, Facts, Program, evaluate, limit};
 
 fn criterion(id: &str, require: Value) -> Value {
     json!({"id": id, "severity": "deny", "code": 1, "text": "too high", "require": require})
@@ -531,4 +531,46 @@ fn a_mutated_program_never_panics() {
             }
         }
     }
+}
+
+#[test]
+fn the_lowest_limit_that_applies_is_found() {
+    let mut jumbo = criterion("jumbo", json!({"field": "dti", "at_most": 43}));
+    jumbo["when"] = json!({"field": "jumbo", "is": 1});
+    let both = json!({"all": [{"field": "dti", "at_most": 50}, {"field": "ltv", "at_most": 97}]});
+    let either = json!({"any": [{"field": "dti", "at_most": 10}, {"field": "ltv", "at_most": 1}]});
+    let criteria = json!([
+        criterion("both", both),
+        jumbo,
+        criterion("either", either),
+        criterion("least", json!({"field": "dti", "at_least": 5})),
+    ]);
+    let overlays = json!([{"states": ["TX"],
+        "criteria": [criterion("texas", json!({"field": "dti", "at_most": 45}))]}]);
+    let program = Program::parse(&program_of(criteria, overlays)).unwrap();
+    let cases = [
+        (Some("CA"), json!(0), "dti", Some(50)),
+        (Some("CA"), json!(1), "dti", Some(43)),
+        (Some("CA"), json!(null), "dti", Some(50)),
+        (Some("TX"), json!(0), "dti", Some(45)),
+        (None, json!(0), "dti", Some(45)),
+        (Some("CA"), json!(0), "ltv", Some(97)),
+        (Some("CA"), json!(0), "jumbo", None),
+    ];
+    for (state, jumbo, name, expected) in cases {
+        let given = facts(json!({"dti": 40, "ltv": 80, "jumbo": jumbo}));
+        assert_eq!(
+            limit(&program, state, &given, name),
+            Ok(expected),
+            "{state:?} {jumbo} {name}"
+        );
+    }
+    let unknown = limit(&program, None, &facts(json!({"dti": 1})), "dti");
+    assert_eq!(
+        unknown,
+        Err(EvaluateError::UnknownFact {
+            criterion: "jumbo".into(),
+            fact: "jumbo".into()
+        })
+    );
 }

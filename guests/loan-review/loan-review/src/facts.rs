@@ -41,12 +41,12 @@ pub(crate) struct Ratios {
 /// A range of basis points; no `max_bps` means no upper end.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Range {
-    min_bps: i64,
+    pub(crate) min_bps: i64,
     max_bps: Option<i64>,
 }
 
 /// Where a ratio comes from.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Source {
     Stated,

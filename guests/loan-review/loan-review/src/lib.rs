@@ -7,6 +7,18 @@
 //! The lender's `portfolio` hears of the referral and of the decision. The reply is [`Reply`]; it is
 //! also the actor's state.
 //!
+//! With `"prove": true` the program `dti` proves the ratio of debt to income, and whether it is within
+//! the lowest limit that the criteria set it, before anything is sent; the reply has a `proof`. With
+//! `"batch": "dti-batch/KEY"` that actor gets the figures, to have them proved together with others.
+//! An application without income or debt, or without a limit, has nothing to prove: its `proof` is
+//! `null`, and the batch hears nothing. A node that cannot prove fails the turn with `no-prover`.
+//!
+//! With `"statement": {"presentation": CID, "holder": NAME}` the income is not the applicant's claim
+//! but what a bank stated: the presentation is verified in the sandbox by the deployment's verifier
+//! `bank-statement`, must be of the applicant's account, and counts for one application only. Who
+//! claims more than the statement shows is denied (`income-overstated`). A presentation that does not
+//! count fails the turn (`statement-refused`, `statement-of-another`, `statement-used`).
+//!
 //! An application that the normaliser refuses fails the turn with the refusal's own kind
 //! (`protected-attribute`, `malformed-application`), and the portfolio hears nothing: no part of
 //! such an application can be relied on, not even the lender's identifier. A program that is
@@ -18,6 +30,8 @@
 
 mod facts;
 mod message;
+mod proof;
+mod statement;
 
 use criteria::{Decision, Review};
 use loom_guest::{Error, host};
@@ -27,6 +41,7 @@ use crate::facts::{Ratios, facts};
 use crate::message::{
     Answer, By, CriteriaLists, Message, Person, Referral, Reply, ReviewerInput, ToPortfolio,
 };
+use crate::proof::Wanted;
 
 /// How often a person is asked before the turn gives up on getting a usable answer.
 const ANSWERS_MAX: usize = 5;
@@ -37,19 +52,31 @@ fn handle(message: Message) -> Result<Reply, Error> {
     let Message::Review {
         application,
         program,
+        prove,
+        batch,
+        statement,
     } = message;
-    let subject: Map<String, Value> = host::activity("normalise", &application)?;
+    let mut subject: Map<String, Value> = host::activity("normalise", &application)?;
+    let case = Case::new(&subject)?;
+    let income = statement
+        .map(|statement| statement.apply(&case.application_id, &mut subject))
+        .transpose()?;
     let ratios: Ratios = host::activity("ratios", &subject)?;
     let program_text = host::blob_get_text(&program)?;
     let state = subject.get("state").and_then(Value::as_str);
     let input = ReviewerInput {
         program: &program_text,
         state,
-        facts: facts(&subject, &ratios)?,
+        facts: &facts(&subject, &ratios)?,
+        limit_of: None,
     };
-    let review: Review = host::activity("criteria-reviewer", &input)?;
+    let mut review: Review = host::activity("criteria-reviewer", &input)?;
+    if let Some(income) = &income {
+        income.judge(&mut review);
+    }
 
-    let case = Case::new(&subject)?;
+    let wanted = Wanted { prove, batch };
+    let proof = wanted.settle(&case.application_id, &subject, &ratios, input)?;
     let (decision, person) = match review.decision {
         Decision::Refer => {
             let person = case.ask_a_person(&review)?;
@@ -83,6 +110,8 @@ fn handle(message: Message) -> Result<Reply, Error> {
         dti: ratios.dti,
         dti_source: ratios.dti_source,
         program,
+        income,
+        proof,
         person,
     };
     host::state::set(&reply)?;

@@ -1,10 +1,13 @@
 //! What the actor receives, sends and answers.
 
 use criteria::{Decision, Facts, Reason};
+use dti_case::Figures;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::facts::{Range, Source};
+use crate::proof::RatioProof;
+use crate::statement::{Income, Statement};
 
 /// Characters of the name of a person who decides.
 const NAME_LENGTH_MAX: usize = 200;
@@ -19,15 +22,31 @@ pub(crate) enum Message {
         application: Map<String, Value>,
         /// CID of the criteria program.
         program: String,
+        /// Whether the debt-to-income ratio is proved.
+        #[serde(default)]
+        prove: bool,
+        /// The `dti-batch` actor that has it proved together with others.
+        batch: Option<String>,
+        /// A bank's statement of the income, as a notary saw it.
+        statement: Option<Statement>,
     },
 }
 
 /// Input of the activity `criteria-reviewer`.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 pub(crate) struct ReviewerInput<'a> {
     pub(crate) program: &'a str,
     pub(crate) state: Option<&'a str>,
-    pub(crate) facts: Facts,
+    pub(crate) facts: &'a Facts,
+    /// The fact whose limit is wanted instead of a review.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit_of: Option<&'a str>,
+}
+
+/// What it answers about a limit.
+#[derive(Deserialize)]
+pub(crate) struct Limit {
+    pub(crate) limit: Option<i64>,
 }
 
 /// What a person sees of a referred application.
@@ -129,6 +148,16 @@ pub(crate) enum ToPortfolio<'a> {
     },
 }
 
+/// What a `dti-batch` actor hears. The figures go there and nowhere else.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum ToBatch<'a> {
+    Case {
+        application_id: &'a str,
+        figures: &'a Figures,
+    },
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Reply {
     pub(crate) application_id: String,
@@ -143,6 +172,12 @@ pub(crate) struct Reply {
     pub(crate) dti_source: Source,
     /// CID of the program that was applied.
     pub(crate) program: String,
+    /// Only where a bank's statement was handed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) income: Option<Income>,
+    /// Only where it was asked for; nothing where there is nothing to prove.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) proof: Option<Option<RatioProof>>,
     /// Only where a person decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<Person>,

@@ -238,6 +238,7 @@ fn a_message_of_another_shape_is_refused() {
         json!({"type": "review", "application": [], "program": "x"}),
         json!({"type": "review", "application": {}}),
         json!({"type": "review", "application": {}, "program": "x", "decision": "approve"}),
+        json!({"type": "review", "application": {}, "program": "x", "prove": 1}),
         json!({}),
         json!(null),
     ];
@@ -247,5 +248,229 @@ fn a_message_of_another_shape_is_refused() {
             "invalid-input",
             "{message}"
         );
+    }
+}
+
+/// Ten thousand a month and three of debt, against 43 %.
+fn derived() -> (Value, Value) {
+    let mut typed = cases()["output"].clone();
+    typed["income_cents"] = json!(12_000_000);
+    typed["monthly_debt_cents"] = json!(300_000);
+    let mut derived = ratios();
+    derived["dti"] = json!({"min_bps": 3000, "max_bps": 3000});
+    derived["dti_source"] = json!("derived");
+    (typed, derived)
+}
+
+/// The steps up to what is sent, of a review whose ratio can be proved.
+fn provable(limit: Value) -> Vec<Step> {
+    let (typed, derived) = derived();
+    let mut steps = beginning("approve");
+    steps[0].1 = Ok(typed.clone());
+    steps[1] = activity("ratios", typed, Ok(derived));
+    let mut input = steps[3].0["input"].clone();
+    input["facts"]["income_cents"] = json!(12_000_000);
+    input["facts"]["monthly_debt_cents"] = json!(300_000);
+    input["facts"]["dti_bps"] = json!(3000);
+    steps[3].0["input"] = input.clone();
+    input["limit_of"] = json!("dti_bps");
+    let answer = Ok(json!({"limit": limit}));
+    steps.push(activity("criteria-reviewer", input, answer));
+    steps
+}
+
+/// A proof over income and debt of a year, and what it says: 32 bytes, ratio, limit, verdict.
+fn proved(public_output: &str) -> Vec<Step> {
+    let input = "ABu3AAAAAACA7jYAAAAAAMwQuAs=";
+    let proof = json!({"image_id": "07", "public_output": public_output, "receipt": "bafkreid"});
+    vec![
+        (
+            json!({"op": "prove.start", "program": "dti",
+                "input": {"media_type": "loom/dti", "base64": input}}),
+            Ok(json!(5)),
+        ),
+        (
+            json!({"op": "await", "handles": [5], "mode": "all"}),
+            Ok(json!([{"ok": proof}])),
+        ),
+    ]
+}
+
+const WITHIN: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQG4C8wQAQ==";
+const ANOTHER_LIMIT: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQG4C80QAQ==";
+
+fn to_batch() -> Step {
+    let figures = json!({"income_cents": 12_000_000, "debt_cents": 3_600_000, "limit_bps": 4300});
+    let body = json!({"type": "case", "application_id": "S0001", "figures": figures});
+    (
+        json!({"op": "send", "to": "dti-batch/run", "body": body}),
+        Ok(json!("message-id")),
+    )
+}
+
+#[test]
+fn a_ratio_is_proved_alone_and_goes_to_be_proved_with_others() {
+    let proof = json!({
+        "receipt": "bafkreid", "image_id": "07", "dti_bps": 3000, "limit_bps": 4300,
+        "within_limit": true,
+    });
+    for (prove, batch) in [(true, false), (false, true), (true, true)] {
+        let mut expected = reply("approve", "program", &review("approve"));
+        expected["dti"] = json!({"min_bps": 3000, "max_bps": 3000});
+        expected["dti_source"] = json!("derived");
+        let mut message = message();
+        let mut steps = provable(json!(4300));
+        if prove {
+            message["prove"] = json!(true);
+            expected["proof"] = proof.clone();
+            steps.extend(proved(WITHIN));
+        }
+        if batch {
+            message["batch"] = json!("dti-batch/run");
+            steps.push(to_batch());
+        }
+        steps.extend([decided("approve", "program"), set_state(&expected)]);
+        assert_eq!(run(message, steps), expected, "{prove} {batch}");
+    }
+}
+
+#[test]
+fn where_there_is_nothing_to_prove_the_reply_says_so() {
+    let mut message = message();
+    message["prove"] = json!(true);
+    message["batch"] = json!("dti-batch/run");
+    let mut expected = reply("approve", "program", &review("approve"));
+    expected["proof"] = json!(null);
+    // The ratio is a stated one.
+    let mut steps = beginning("approve");
+    steps.extend([decided("approve", "program"), set_state(&expected)]);
+    assert_eq!(run(message.clone(), steps), expected);
+
+    // No criterion limits it, or with a number that is no limit.
+    expected["dti"] = json!({"min_bps": 3000, "max_bps": 3000});
+    expected["dti_source"] = json!("derived");
+    for limit in [json!(null), json!(-1), json!(65_536)] {
+        let mut steps = provable(limit);
+        steps.extend([decided("approve", "program"), set_state(&expected)]);
+        assert_eq!(run(message.clone(), steps), expected);
+    }
+}
+
+#[test]
+fn a_proof_that_fails_or_disagrees_fails_the_turn_before_anything_is_sent() {
+    let mut message = message();
+    message["prove"] = json!(true);
+    message["batch"] = json!("dti-batch/run");
+    for output in [ANOTHER_LIMIT, "AQI="] {
+        let mut steps = provable(json!(4300));
+        steps.extend(proved(output));
+        let reply = run(message.clone(), steps);
+        assert_eq!(reply["err"]["kind"], "proof-disagrees", "{reply}");
+    }
+    let mut steps = provable(json!(4300));
+    steps.extend(proved(WITHIN));
+    let error = json!({"kind": "no-prover", "message": "why", "retryable": false});
+    steps.last_mut().unwrap().1 = Ok(json!([{"err": error}]));
+    assert_eq!(run(message.clone(), steps)["err"], error);
+
+    // The activity's ratio is not the one that these figures give.
+    let mut steps = provable(json!(4300));
+    let other = json!({"min_bps": 3001, "max_bps": 3001});
+    steps[1].1.as_mut().unwrap()["dti"] = other;
+    steps[3].0["input"]["facts"]["dti_bps"] = json!(3001);
+    steps[4].0["input"]["facts"]["dti_bps"] = json!(3001);
+    assert_eq!(run(message, steps)["err"]["kind"], "proof-disagrees");
+}
+
+/// The verifier's and the register's answers about a statement, and who is asked.
+fn stated(verdict: Value, used_by: Option<&str>) -> Vec<Step> {
+    let fields = json!(["/account/holder", "/income/annual"]);
+    let mut steps = vec![(
+        json!({"op": "verify", "verifier": "bank-statement", "evidence": "bafkreis",
+            "args": {"fields": fields}}),
+        Ok(verdict),
+    )];
+    if let Some(used_by) = used_by {
+        let body = json!({"type": "use", "application_id": "S0001"});
+        steps.push((
+            json!({"op": "call", "to": "attestation/7ccec0fb", "body": body, "deadline_ms": 30_000}),
+            Ok(json!({"application_id": used_by})),
+        ));
+    }
+    steps
+}
+
+fn accepted(holder: &str, income: &str) -> Value {
+    let field = |value: &str| json!({"json": json!(value).to_string()});
+    json!({
+        "accepted": true, "attestation_id": "7ccec0fb", "notary_key": "031b", "server_name": "bank",
+        "time": 1, "findings": [],
+        "fields": {"/account/holder": field(holder), "/income/annual": field(income)},
+    })
+}
+
+fn with_statement() -> Value {
+    let mut message = message();
+    message["statement"] = json!({"presentation": "bafkreis", "holder": "Jane Q. Public"});
+    message
+}
+
+/// A review that goes by an attested income, of an applicant who claims 91,000.00.
+fn attested(cents: u64, text: &str, decision: &str, reasons: Value) -> Value {
+    let mut steps = beginning("approve");
+    let mut subject = cases()["output"].clone();
+    subject["income_cents"] = json!(cents);
+    steps[1] = activity("ratios", subject, Ok(ratios()));
+    steps[3].0["input"]["facts"]["income_cents"] = json!(cents);
+    for (place, step) in stated(accepted("Jane Q. Public", text), Some("S0001"))
+        .into_iter()
+        .enumerate()
+    {
+        steps.insert(1 + place, step);
+    }
+    let mut expected = reply(decision, "program", &json!({"reasons": reasons}));
+    expected["income"] = json!({
+        "claimed_cents": 9_100_000, "attested_cents": cents, "notary_key": "031b",
+        "server_name": "bank", "attestation_id": "7ccec0fb", "time": 1, "findings": [],
+    });
+    steps.extend([decided(decision, "program"), set_state(&expected)]);
+    assert_eq!(run(with_statement(), steps), expected);
+    expected
+}
+
+#[test]
+fn a_stated_income_counts_and_not_the_claim() {
+    attested(9_100_000, "91000.00", "approve", json!([]));
+    attested(9_500_000, "95000.00", "approve", json!([]));
+    let overstated = json!([{"id": "income-overstated", "code": 6,
+        "text": "the income claimed is more than the bank states"}]);
+    attested(9_099_999, "90999.99", "deny", overstated);
+}
+
+#[test]
+fn a_statement_that_does_not_count_fails_the_turn_before_anything_is_decided() {
+    let refused = json!({"accepted": false, "code": "signature", "reason": "why"});
+    for (verdict, used_by, kind) in [
+        (refused, None, "statement-refused"),
+        (
+            accepted("John Doe", "91000.00"),
+            None,
+            "statement-of-another",
+        ),
+        (
+            accepted("Jane Q. Public", "91000"),
+            None,
+            "statement-misread",
+        ),
+        (
+            accepted("Jane Q. Public", "91000.00"),
+            Some("S0002"),
+            "statement-used",
+        ),
+        (json!({"accepted": true}), None, "verdict-misread"),
+    ] {
+        let mut steps = vec![beginning("approve").remove(0)];
+        steps.extend(stated(verdict, used_by));
+        assert_eq!(run(with_statement(), steps)["err"]["kind"], kind);
     }
 }

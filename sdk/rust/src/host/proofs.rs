@@ -1,6 +1,7 @@
-//! Proofs that a program ran, over an input that stays private.
+//! Proofs that a program ran, over an input that stays private; and verdicts on what others prove.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value};
 
 use super::request::Request;
 use crate::encoding::{base64_decode, base64_encode};
@@ -16,6 +17,22 @@ pub struct Proof {
     pub public_output: Vec<u8>,
     /// CID of the receipt, which anybody can verify.
     pub receipt: String,
+}
+
+/// What a verifier makes of a piece of evidence.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Verdict {
+    /// Whether the evidence shows what it was asked for.
+    pub accepted: bool,
+    /// Why not, for machines.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Why not, for people.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// What accepted evidence shows: members that depend on its kind.
+    #[serde(flatten)]
+    pub facts: Map<String, Value>,
 }
 
 /// Starts to prove a run of one of the deployment's programs. `input` is private: it is journaled
@@ -62,6 +79,42 @@ pub fn start_proof(
         request = request.member("public", &base64_encode(public));
     }
     request.send().map(RawHandle::typed)
+}
+
+/// Has the evidence with this CID verified, by one of the deployment's verifiers. Evidence that is
+/// not accepted is no error, for whoever brought it may lie.
+///
+/// ```
+/// # use loom_guest::{Error, host, testing};
+/// # use serde_json::json;
+/// # let _host = testing::script([(
+/// #     json!({"op": "verify", "verifier": "receipts", "evidence": "bafkreie"}),
+/// #     Ok(json!({"accepted": true, "kind": "groth16", "image_id": "07ff"})),
+/// # )]);
+/// let verdict = host::verify("receipts", "bafkreie")?;
+/// assert!(verdict.accepted);
+/// assert_eq!(verdict.facts["image_id"], "07ff");
+/// # Ok::<(), Error>(())
+/// ```
+pub fn verify(verifier: &str, evidence: &str) -> Result<Verdict, Error> {
+    verify_request(verifier, evidence).send()
+}
+
+/// Like [`verify`]; `args` say what the evidence must show, in members that depend on its kind.
+pub fn verify_with(
+    verifier: &str,
+    evidence: &str,
+    args: &(impl Serialize + ?Sized),
+) -> Result<Verdict, Error> {
+    verify_request(verifier, evidence)
+        .member("args", args)
+        .send()
+}
+
+fn verify_request(verifier: &str, evidence: &str) -> Request {
+    Request::new("verify")
+        .member("verifier", verifier)
+        .member("evidence", evidence)
 }
 
 fn base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {

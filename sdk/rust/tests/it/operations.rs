@@ -126,6 +126,11 @@ fn perform(name: &str) -> Result<Value, Error> {
         "prove-await" => RawHandle(16).typed::<host::Proof>().wait().map(|proof| {
             json!({"image_id": proof.image_id, "public_output": proof.public_output, "receipt": proof.receipt})
         }),
+        "verify" => {
+            judged(host::verify_with("receipts", "bafkreie", &json!({"image_id": "07ff"})))
+        }
+        "verify-rejected" => judged(host::verify("receipts", "bafkreif")),
+        "verify-unknown" => judged(host::verify("passports", "bafkreif")),
         "promise-create" => {
             let promise = host::promise::<Value>("approve loan 17", &json!({"amount": 7}))?;
             Ok(json!({"handle": promise.handle.raw(), "token": promise.token}))
@@ -201,6 +206,15 @@ fn received(message: Result<Received<Value>, Error>) -> Result<Value, Error> {
         ..
     } = message?;
     Ok(json!({"message_id": message_id, "sender": sender, "body": body}))
+}
+
+fn judged(verdict: Result<host::Verdict, Error>) -> Result<Value, Error> {
+    verdict.map(|verdict| {
+        let program = verdict.facts.get("image_id");
+        json!({
+            "accepted": verdict.accepted, "code": verdict.code, "reason": verdict.reason, "image_id": program,
+        })
+    })
 }
 
 fn some_message() -> Received<Value> {
