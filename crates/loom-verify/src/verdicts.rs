@@ -64,7 +64,11 @@ impl Verifier for Tlsnotary {
     fn shows(&self, verdict: &Value) -> Found {
         let member = |name: &str| verdict.get(name).and_then(Value::as_str).unwrap_or_default();
         let (key, server) = (member("notary_key"), member("server_name"));
-        let detail = format!("notary {key} says that {server} said so");
+        // How the notary worked, and what else the verifier found, decides what its word is worth.
+        let found = verdict.get("findings").and_then(Value::as_array).into_iter().flatten();
+        let codes: Vec<_> = found.filter_map(|finding| finding.get("code")?.as_str()).collect();
+        let noted = if codes.is_empty() { String::new() } else { format!(" (noted: {})", codes.join(", ")) };
+        let detail = format!("notary {key} says that {server} said so{noted}");
         Found { class: Class::Attested, by: vec![key.to_owned()], detail }
     }
 }
