@@ -82,6 +82,11 @@ impl Toolchain {
         }
     }
 
+    /// Whether a build includes the standard library.
+    pub fn builds_std(&self) -> bool {
+        self.kind == Kind::Debian
+    }
+
     /// A name for the folder with this toolchain's intermediate files.
     pub fn folder(&self) -> &'static str {
         match self.kind {

@@ -7,10 +7,12 @@ mod look_up;
 
 use base16ct::lower::encode_string;
 use base64ct::{Base64, Encoding as _};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, value::MapAccessDeserializer},
+};
 
-use self::look_up::{Shown, Wanted};
+use self::look_up::{Disclosed, Hidden, Shown, Wanted};
 use crate::{
     fields::NoFields,
     verify::{Finding, NotaryKey, Policy as Trust, Rejected, Roots, TimeWindow, Verified, verify},
@@ -51,14 +53,41 @@ struct Policy {
 }
 
 /// An authority.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Root {
     /// Its certificate in DER, in base64.
     Certificate(String),
-    /// What counts of it, as lists of authorities have it: contents of the certificate's fields, in base64.
-    #[serde(rename_all = "snake_case")]
-    Anchor { subject: String, subject_public_key_info: String, name_constraints: Option<String> },
+    Anchor(Anchor),
+}
+
+/// What counts of an authority, as lists of them have it: contents of its certificate's fields, in base64.
+#[derive(Deserialize)]
+struct Anchor {
+    subject: String,
+    subject_public_key_info: String,
+    name_constraints: Option<String>,
+}
+
+// By hand: an untagged enum keeps whatever comes, floats and all, before it looks at it, and is a tenth of the module.
+impl<'de> Deserialize<'de> for Root {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Root;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a certificate in base64, or an object with its subject and key")
+            }
+
+            fn visit_str<E: de::Error>(self, certificate: &str) -> Result<Root, E> {
+                Ok(Root::Certificate(certificate.to_owned()))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, members: A) -> Result<Root, A::Error> {
+                Anchor::deserialize(MapAccessDeserializer::new(members)).map(Root::Anchor)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 const fn clock_skew_s() -> u64 {
@@ -124,10 +153,23 @@ struct Accepted {
     server_name: String,
     time: u64,
     tls_version: String,
-    findings: Vec<Value>,
-    fields: Shown,
+    findings: Vec<Noted>,
+    fields: Shown<Disclosed>,
     #[serde(skip_serializing_if = "Shown::is_empty")]
-    hidden: Shown,
+    hidden: Shown<Hidden>,
+}
+
+#[derive(Serialize)]
+struct Noted {
+    code: &'static str,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct NotAccepted {
+    accepted: bool,
+    code: &'static str,
+    reason: String,
 }
 
 /// What is to be said of these bytes under this policy, for a turn that began at `at_ms`: JSON text.
@@ -135,7 +177,8 @@ pub fn verdict(evidence: &[u8], policy: &str, at_ms: u64, args: &str) -> String 
     let verdict = match judged(evidence, policy, at_ms, args) {
         Ok((accepted, _)) => serde_json::to_string(&accepted),
         Err(refused) => {
-            serde_json::to_string(&json!({ "accepted": false, "code": refused.code(), "reason": refused.to_string() }))
+            let (code, reason) = (refused.code(), refused.to_string());
+            serde_json::to_string(&NotAccepted { accepted: false, code, reason })
         }
     };
     verdict.expect("strings, numbers and booleans serialise")
@@ -188,7 +231,7 @@ impl Policy {
             let bytes = |text: &str| Base64::decode_vec(text).map_err(|error| invalid(error.to_string()));
             match root {
                 Root::Certificate(der) => roots.add(&bytes(der)?).map_err(|error| invalid(error.to_string()))?,
-                Root::Anchor { subject, subject_public_key_info, name_constraints } => roots.add_anchor(
+                Root::Anchor(Anchor { subject, subject_public_key_info, name_constraints }) => roots.add_anchor(
                     bytes(subject)?,
                     bytes(subject_public_key_info)?,
                     name_constraints.as_deref().map(bytes).transpose()?,
@@ -199,7 +242,7 @@ impl Policy {
     }
 
     /// What a reader should know, unless the policy refuses it.
-    fn findings(&self, verified: &Verified) -> Result<Vec<Value>, Refused> {
+    fn findings(&self, verified: &Verified) -> Result<Vec<Noted>, Refused> {
         let mut findings = Vec::new();
         for finding in &verified.findings {
             let is_allowed = match finding {
@@ -210,11 +253,11 @@ impl Policy {
             if !is_allowed {
                 return Err(Refused::Mode(finding.clone()));
             }
-            findings.push(json!({ "code": finding.code(), "detail": finding.to_string() }));
+            findings.push(Noted { code: finding.code(), detail: finding.to_string() });
         }
         if keys("operator_keys", &self.operator_keys)?.contains(&verified.notary_key) {
             let detail = "the notary is run by whoever runs this node: its word is the operator's own";
-            findings.push(json!({ "code": "operator-notary", "detail": detail }));
+            findings.push(Noted { code: "operator-notary", detail: detail.to_owned() });
         }
         Ok(findings)
     }

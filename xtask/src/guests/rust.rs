@@ -20,14 +20,40 @@ struct Workspace {
     folder: &'static str,
     /// Flags of the compiler: the size of its guests' stacks, and what is left out of them.
     flags: &'static [&'static str],
+    /// Flags that only count where the standard library is built along.
+    with_std: WithStd,
 }
 
-/// Arithmetic over large fields takes stack, so verifiers get more. They go without names: a trap of theirs is the
-/// evidence's fault, which no backtrace explains.
+/// Flags of a build that includes the standard library.
+struct WithStd {
+    cargo: &'static [&'static str],
+    compiler: &'static [&'static str],
+}
+
+/// Arithmetic over large fields takes stack, so verifiers get more. They go without names and texts of panics: a trap
+/// of theirs is the evidence's fault, which no backtrace explains.
 const WORKSPACES: [Workspace; 2] = [
-    Workspace { folder: "guests", flags: &[STACK] },
-    Workspace { folder: "guests/verifiers", flags: &["-Clink-arg=-zstack-size=1048576", "-Cstrip=symbols"] },
+    Workspace { folder: "guests", flags: &[STACK], with_std: WithStd { cargo: &[], compiler: &[] } },
+    Workspace {
+        folder: "guests/verifiers",
+        flags: &["-Clink-arg=-zstack-size=1048576", "-Cstrip=symbols"],
+        with_std: WithStd {
+            cargo: &["-Zbuild-std-features=optimize_for_size"],
+            compiler: &["-Zunstable-options", "-Cpanic=immediate-abort"],
+        },
+    },
 ];
+
+impl Workspace {
+    /// Flags of cargo beside the toolchain's own, and of the compiler.
+    fn flags(&self, toolchain: &Toolchain) -> (&'static [&'static str], Vec<&'static str>) {
+        if toolchain.builds_std() {
+            (self.with_std.cargo, [self.flags, self.with_std.compiler].concat())
+        } else {
+            (&[], self.flags.to_vec())
+        }
+    }
+}
 
 /// A package that builds to a guest.
 struct Package {
@@ -62,7 +88,9 @@ fn build_workspace(
     only: Option<&[&str]>,
 ) -> Result<Vec<Built>> {
     let target = root.join("target/guests").join(toolchain.folder());
-    let flags = rustflags(root, workspace, &target, toolchain)?;
+    let (cargo_flags, flags) = workspace.flags(toolchain);
+    let recorded = [toolchain.flags(), cargo_flags, &flags, &["--remap-path-prefix=..."]].concat().join(" ");
+    let flags = encoded(&flags, root, &target, toolchain)?;
     let mut built = Vec::new();
     for package in packages(root, workspace)? {
         if only.is_some_and(|only| !only.contains(&package.name.as_str())) {
@@ -71,7 +99,7 @@ fn build_workspace(
         // One by one: in one build, packages share the features of their dependencies, so adding a
         // guest could change the others.
         let mut cargo = toolchain.cargo();
-        cargo.args(["--release", "--target", TARGET, "--package", &package.name]);
+        cargo.args(cargo_flags).args(["--release", "--target", TARGET, "--package", &package.name]);
         cargo.env("CARGO_TARGET_DIR", &target);
         cargo.env("CARGO_ENCODED_RUSTFLAGS", &flags);
         cargo.current_dir(root.join(workspace.folder));
@@ -83,7 +111,7 @@ fn build_workspace(
             source: source.to_string_lossy().into_owned(),
             name: package.name,
             compiler: toolchain.version.clone(),
-            flags: [toolchain.flags(), workspace.flags, &["--remap-path-prefix=..."]].concat().join(" "),
+            flags: recorded.clone(),
             wasm,
         });
     }
@@ -129,12 +157,12 @@ fn packages(root: &Path, workspace: &Workspace) -> Result<Vec<Package>> {
 
 /// Flags for the compiler, separated as cargo wants them. Panics carry the path of their source,
 /// so paths that differ from machine to machine are given common names.
-fn rustflags(root: &Path, workspace: &Workspace, target: &Path, toolchain: &Toolchain) -> Result<OsString> {
+fn encoded(flags: &[&str], root: &Path, target: &Path, toolchain: &Toolchain) -> Result<OsString> {
     let mut renamed = vec![(root.to_owned(), "loom")];
     renamed.push((target.to_owned(), "target"));
     renamed.push((toolchain.sysroot.join("lib/rustlib/src/rust"), "rust"));
     renamed.extend(registry_folders()?.into_iter().map(|folder| (folder, "registry")));
-    let mut flags = OsString::from(workspace.flags.join("\u{1f}"));
+    let mut flags = OsString::from(flags.join("\u{1f}"));
     for (from, to) in renamed {
         flags.push("\u{1f}--remap-path-prefix=");
         flags.push(from);

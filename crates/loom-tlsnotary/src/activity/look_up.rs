@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base16ct::lower::encode_string;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::Refused;
 use crate::{
@@ -15,7 +15,28 @@ use crate::{
 };
 
 /// What is shown, by pointer.
-pub(super) type Shown = BTreeMap<String, Value>;
+pub(super) type Shown<T> = BTreeMap<String, T>;
+
+/// A value that is disclosed.
+#[derive(Serialize)]
+pub(super) struct Disclosed {
+    assumes: Vec<Pair>,
+    hidden_after: Vec<Pair>,
+    json: String,
+    range: Pair,
+}
+
+/// The place of a value that is not.
+#[derive(Serialize)]
+pub(super) struct Hidden {
+    assumes: Vec<Pair>,
+    commitments: Vec<String>,
+    hidden_after: Vec<Pair>,
+    range: Pair,
+}
+
+/// A range as `[start, end]`.
+type Pair = (u64, u64);
 
 /// What policy and actor want to know, all of which must be there.
 pub(super) struct Wanted {
@@ -29,7 +50,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// The values, and the places of hidden ones.
-    pub(super) fn look_up(&self, verified: &Verified) -> Result<(Shown, Shown), Refused> {
+    pub(super) fn look_up(&self, verified: &Verified) -> Result<(Shown<Disclosed>, Shown<Hidden>), Refused> {
         let pointers: Vec<_> = self.fields.union(&self.hidden).cloned().collect();
         if pointers.is_empty() {
             return Ok((Shown::new(), Shown::new()));
@@ -54,19 +75,19 @@ impl Wanted {
         Ok((fields, hidden))
     }
 
-    fn disclosed(&self, field: &Result<Field, Missing>) -> Result<Value, String> {
+    fn disclosed(&self, field: &Result<Field, Missing>) -> Result<Disclosed, String> {
         let field = field.as_ref().map_err(ToString::to_string)?;
         self.check_place(&field.assumes)?;
-        Ok(json!({
-            "json": field.text,
-            "range": pair(&field.range),
-            "assumes": pairs(&field.assumes),
-            "hidden_after": pairs(&field.hidden_after),
-        }))
+        Ok(Disclosed {
+            assumes: pairs(&field.assumes),
+            hidden_after: pairs(&field.hidden_after),
+            json: field.text.clone(),
+            range: pair(&field.range),
+        })
     }
 
     /// Where a value stands of which nothing is disclosed, and what the notary committed to just there.
-    fn withheld(&self, field: &Result<Field, Missing>, commitments: &[Commitment]) -> Result<Value, String> {
+    fn withheld(&self, field: &Result<Field, Missing>, commitments: &[Commitment]) -> Result<Hidden, String> {
         let withheld = match field {
             Err(Missing::Withheld(withheld)) => withheld,
             Err(missing) => return Err(missing.to_string()),
@@ -74,12 +95,12 @@ impl Wanted {
         };
         self.check_place(&withheld.assumes)?;
         let commitments = commitments_to(commitments, &withheld.range).map(|commitment| encode_string(&commitment));
-        Ok(json!({
-            "range": pair(&withheld.range),
-            "commitments": commitments.collect::<Vec<_>>(),
-            "assumes": pairs(&withheld.assumes),
-            "hidden_after": pairs(&withheld.hidden_after),
-        }))
+        Ok(Hidden {
+            assumes: pairs(&withheld.assumes),
+            commitments: commitments.collect(),
+            hidden_after: pairs(&withheld.hidden_after),
+            range: pair(&withheld.range),
+        })
     }
 
     fn check_place(&self, assumes: &[Range]) -> Result<(), String> {
@@ -90,10 +111,10 @@ impl Wanted {
     }
 }
 
-fn pair(range: &Range) -> Value {
-    json!([range.start, range.end])
+fn pair(range: &Range) -> Pair {
+    (range.start, range.end)
 }
 
-fn pairs(ranges: &[Range]) -> Vec<Value> {
+fn pairs(ranges: &[Range]) -> Vec<Pair> {
     ranges.iter().map(pair).collect()
 }

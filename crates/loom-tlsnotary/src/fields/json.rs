@@ -7,6 +7,8 @@ use std::{
     ops::Range,
 };
 
+use serde::de::IgnoredAny;
+
 use crate::{http::Body, limits::JSON_DEPTH_MAX};
 
 /// Why a body is no JSON document.
@@ -192,7 +194,7 @@ impl Scanner<'_> {
                 Ok(())
             }
             None => {
-                serde_json::from_slice::<serde_json::Value>(text).map_err(|_| Stop::Invalid("not a value"))?;
+                serde_json::from_slice::<IgnoredAny>(text).map_err(|_| Stop::Invalid("not a value"))?;
                 self.at += length;
                 Ok(())
             }

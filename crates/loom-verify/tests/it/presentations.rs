@@ -45,6 +45,13 @@ fn agreed(module: &dyn Module, limits: &GuestLimits, verification: &Verification
     serde_json::from_str(&said).unwrap()
 }
 
+/// Its budget is 200,000 bytes compressed with gzip, which takes it to a bit more than a third.
+#[test]
+fn the_module_is_small() {
+    let bytes = prebuilt("tls-notary-verifier.wasm").len();
+    assert!(bytes < 520_000, "{bytes} bytes; what it is made of is in docs/performance.md");
+}
+
 #[test]
 fn the_module_and_the_native_verifier_agree_on_presentations() {
     let bytes = prebuilt("tls-notary-verifier.wasm");
