@@ -27,6 +27,7 @@ mod tlsn;
 mod token;
 mod watch;
 mod witness;
+mod worker;
 
 use crate::{
     Arguments, CliError,
@@ -71,7 +72,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Prove(arguments) => prove::prove(arguments).await,
         Command::Receipt(command) => receipt::receipt(command),
         Command::Tlsn(command) => tlsn::tlsn(command),
-        Command::Worker(arguments) => prove::worker(&arguments),
+        Command::Worker(arguments) => worker::worker(&arguments).await,
         Command::Notarize(arguments) => notarize::notarize(*arguments).await,
         Command::Notary(command) => notary::notary(command).await,
         Command::Key(command) => key::key(command).await,

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fs, io::ErrorKind, path::Path, sync::Arc};
 
-use loom_prover::{Jobs, Limits, Processes, WorkerCommand};
+use loom_prover::{Jobs, Limits, Processes, WorkerCommand, Workers};
 use loom_runtime::{OsSalts, Prover, Proving, causes};
 use loom_types::SaltSource as _;
 
@@ -28,6 +28,10 @@ pub(crate) fn open(data: &Path, settings: &ProverSettings) -> Result<Option<Prov
     if let Some(prover) = server(data, settings)? {
         return Ok(Some(Proving::new(input_key(data)?, prover)));
     }
+    if settings.workers {
+        let workers = Workers::new(jobs(data)?, OsSalts::sources(), tokio::runtime::Handle::current());
+        return Ok(Some(Proving::new(input_key(data)?, Arc::new(workers))));
+    }
     if !IS_BUILT_IN {
         return Ok(None);
     }
@@ -45,6 +49,10 @@ fn server(data: &Path, settings: &ProverSettings) -> Result<Option<Arc<dyn Prove
         (None, None) => Ok(None),
         (Some(_), None) => Err(lacks("bonsai_url", "bonsai_key")),
         (None, Some(_)) => Err(lacks("bonsai_key", "bonsai_url")),
+        (Some(_), Some(_)) if settings.workers => {
+            let problem = "both prover.workers and prover.bonsai_url are set, and one of them is to make the proofs";
+            Err(CliError::new("settings-invalid", problem))
+        }
         (Some(url), Some(key)) => bonsai(data, settings, url, key).map(Some),
     }
 }

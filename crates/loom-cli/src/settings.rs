@@ -66,13 +66,21 @@ pub struct ProverSettings {
     pub threads: Option<usize>,
     /// What one may use.
     pub limits: loom_prover::Limits,
+    /// Leave proofs to workers that look for them in the data folder.
+    pub workers: bool,
     /// A server that proves in their place.
     pub bonsai: BonsaiSettings,
 }
 
 impl Default for ProverSettings {
     fn default() -> Self {
-        Self { processes: 1, threads: None, limits: loom_prover::Limits::default(), bonsai: BonsaiSettings::default() }
+        Self {
+            processes: 1,
+            threads: None,
+            limits: loom_prover::Limits::default(),
+            workers: false,
+            bonsai: BonsaiSettings::default(),
+        }
     }
 }
 

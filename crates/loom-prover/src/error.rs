@@ -58,6 +58,16 @@ pub enum Refused {
     },
 }
 
+impl Refused {
+    /// Why, for a journal: what a program says as it panics may quote its input.
+    pub fn without_input(&self) -> String {
+        match self {
+            Self::Input { .. } => "the program refused its input".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// A job's folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {

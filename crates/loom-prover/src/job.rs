@@ -9,6 +9,7 @@
 //!   bonsai.json           what a proving server was asked, if one was; private
 //!   effort.json           what the proof took until now
 //!   receipt.borsh         the receipt; when it is there, what is private and the seals are removed
+//!   refused.json          in its place, if there will be none: why
 //!   lock                  held by the worker
 //! ```
 //!
@@ -23,9 +24,10 @@ use std::{
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use loom_risc0_verify::{ImageId, limits::RECEIPT_BYTES_MAX};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Effort, JobError};
+use crate::{Effort, JobError, Program, Refused, WorkError};
 
 const PROGRAM: &str = "program.bin";
 const INPUT: &str = "input.bin";
@@ -34,16 +36,26 @@ const RECEIPT: &str = "receipt.borsh";
 const EFFORT: &str = "effort.json";
 /// Longest account of the effort, in bytes: a few for each segment.
 const EFFORT_BYTES_MAX: usize = 1024 * 1024;
+const REFUSED: &str = "refused.json";
+/// Longest refusal, in bytes.
+const REFUSED_BYTES_MAX: usize = 64 * 1024;
 const LOCK: &str = "lock";
-#[cfg(feature = "bonsai")]
 const RECORD: &str = "bonsai.json";
 /// Longest record, in bytes.
 #[cfg(feature = "bonsai")]
 const RECORD_BYTES_MAX: usize = 64 * 1024;
-/// Receipts that are kept so that nothing is proved twice. A node has its own copies of those that its journals name.
+/// Receipts and refusals that are kept, so that nothing is proved twice. A node has its own copies of those that its journals name.
 const FINISHED_MAX: usize = 1000;
+/// A job's folder is named by a digest in hex; others are being made.
+const JOB_NAME_BYTES: usize = 64;
 /// So that a job is not taken for the digest of something else.
 const JOB_DOMAIN: &[u8] = b"loom proof job 1\0";
+
+/// Why there will be no receipt, without what is private.
+#[derive(Serialize, Deserialize)]
+struct Refusal {
+    reason: String,
+}
 
 /// What is to be proved: that this program ran on this input.
 #[derive(Clone)]
@@ -76,13 +88,17 @@ impl Jobs {
         Ok(Self { folder })
     }
 
-    /// The job for this task: the one that is there, or a new one with this secret. The same task is the same job.
+    /// The job for this task: the one that is there, or a new one with this secret. The same task is the same job. One
+    /// that was refused is begun again: what it may take is a setting.
     pub fn job(&self, task: &Task, secret: &[u8; 32]) -> Result<Job, JobError> {
         let mut hash = Sha256::new_with_prefix(JOB_DOMAIN);
         hash.update(task.image_id.0);
         hash.update(&task.input);
         let folder = self.folder.join(HEXLOWER.encode(&hash.finalize()));
         let job = Job { folder };
+        if job.refused()?.is_some() {
+            job.clone().remove()?;
+        }
         if job.folder.is_dir() {
             return Ok(job);
         }
@@ -121,24 +137,36 @@ impl Jobs {
         Ok(None)
     }
 
+    /// Jobs that wait for a worker or have one, the oldest first.
+    pub fn unfinished(&self) -> Result<Vec<Job>, JobError> {
+        let unfinished = self.having(|job| {
+            // What a server was asked to prove is not proved here as well.
+            let is_elsewhere = job.join(RECORD).exists();
+            fs::metadata(job.join(PROGRAM)).ok().filter(|_| !is_elsewhere)
+        })?;
+        Ok(unfinished.into_iter().map(Job::open).collect())
+    }
+
+    /// Folders of jobs with this file, by its age.
+    fn having(&self, file: impl Fn(&Path) -> Option<fs::Metadata>) -> Result<Vec<PathBuf>, JobError> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
+            let is_job = entry.file_name().len() == JOB_NAME_BYTES;
+            // Another process may be removing it.
+            if let Some(modified) = file(&entry.path()).filter(|_| is_job).and_then(|file| file.modified().ok()) {
+                found.push((modified, entry.path()));
+            }
+        }
+        found.sort_unstable();
+        Ok(found.into_iter().map(|(_, folder)| folder).collect())
+    }
+
     /// Makes room for another receipt.
     fn forget_oldest(&self) -> Result<(), JobError> {
-        let mut finished = Vec::new();
-        for folder in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
-            // Another process may be removing it.
-            if let Ok(modified) = fs::metadata(folder.path().join(RECEIPT)).and_then(|receipt| receipt.modified()) {
-                finished.push((modified, folder.path()));
-            }
-        }
-        finished.sort_unstable();
+        let ended = |job: &Path| [RECEIPT, REFUSED].iter().find_map(|name| fs::metadata(job.join(name)).ok());
+        let finished = self.having(ended)?;
         let surplus = (finished.len() + 1).saturating_sub(FINISHED_MAX);
-        for (_, folder) in finished.into_iter().take(surplus) {
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(&folder)(error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        finished.into_iter().take(surplus).try_for_each(|folder| Job::open(folder).remove())
     }
 }
 
@@ -151,6 +179,12 @@ impl Job {
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Enough of its name to tell it from others.
+    pub fn name(&self) -> String {
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        name.chars().take(8).collect()
     }
 
     /// The receipt, if it is finished.
@@ -177,9 +211,35 @@ impl Job {
         }
     }
 
-    /// Removes it with all that was proved.
+    /// Why there will be no receipt, if it was refused.
+    pub fn refused(&self) -> Result<Option<String>, JobError> {
+        let path = self.folder.join(REFUSED);
+        let bytes = match read(&path, REFUSED_BYTES_MAX) {
+            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read?,
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(Refusal { reason }) => Ok(Some(reason)),
+            Err(error) => Err(JobError::Damaged { path, problem: error.to_string() }),
+        }
+    }
+
+    /// The program that is to be proved.
+    pub fn image_id(&self) -> Result<ImageId, WorkError> {
+        Ok(Program::read(self.program()?)?.image_id())
+    }
+
+    /// Whether another process works on it now.
+    pub fn is_worked_on(&self) -> Result<bool, JobError> {
+        Ok(self.try_lock()?.is_none())
+    }
+
+    /// Removes it with all that was proved. Another process may have done so.
     pub fn remove(self) -> Result<(), JobError> {
-        fs::remove_dir_all(&self.folder).map_err(io(&self.folder))
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(&self.folder)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until no other process works on it. It is this one's until the file is dropped.
@@ -191,7 +251,6 @@ impl Job {
     }
 
     /// As [`Job::lock`]; none if another one works on it now.
-    #[cfg(feature = "bonsai")]
     pub(crate) fn try_lock(&self) -> Result<Option<File>, JobError> {
         let path = self.folder.join(LOCK);
         let file = private(File::options().create(true).truncate(false).write(true)).open(&path).map_err(io(&path))?;
@@ -265,9 +324,19 @@ impl Job {
 
     /// Stores the receipt, and removes what it was made of.
     pub(crate) fn finish(&self, receipt: &[u8]) -> Result<(), JobError> {
-        self.put(&self.folder.join(RECEIPT), receipt)?;
+        self.end(RECEIPT, receipt)
+    }
+
+    /// Notes that there will be no receipt, and removes what is private.
+    pub(crate) fn refuse(&self, reason: &Refused) -> Result<(), JobError> {
+        let refusal = Refusal { reason: reason.without_input() };
+        self.end(REFUSED, &serde_json::to_vec(&refusal).expect("our own types serialise"))
+    }
+
+    fn end(&self, name: &str, bytes: &[u8]) -> Result<(), JobError> {
+        self.put(&self.folder.join(name), bytes)?;
         for file in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
-            if ![RECEIPT, EFFORT, LOCK].iter().any(|kept| file.file_name() == *kept) {
+            if ![name, EFFORT, LOCK].iter().any(|kept| file.file_name() == *kept) {
                 fs::remove_file(file.path()).map_err(io(&file.path()))?;
             }
         }

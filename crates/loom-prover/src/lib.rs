@@ -16,8 +16,8 @@
 //!
 //! Deliberately absent: verifying receipts of others (`loom-risc0-verify`), what programs mean (`loom-programs`).
 //!
-//! Start at [`Processes`], which is a node's prover, and `work`, which is a process's work. `Bonsai`, behind a feature of that
-//! name, is the prover that asks a server.
+//! Start at [`Processes`], which is a node's prover, and `work`, which is a process's work. [`Workers`] is the prover of a
+//! node that leaves the work to others who see its folder, and `Bonsai`, behind a feature of that name, asks a server.
 
 #[cfg(feature = "bonsai")]
 mod bonsai;
@@ -32,6 +32,7 @@ mod job;
 mod local;
 mod process;
 mod program;
+mod workers;
 
 #[cfg(feature = "bonsai")]
 pub use self::bonsai::{Bonsai, BonsaiError, BonsaiSettings, CallError, InvalidServer, NoReceipt, WantedReceipt};
@@ -45,4 +46,5 @@ pub use self::{
     job::{Job, Jobs, Task},
     process::{ProcessError, Processes, Stop, WorkerCommand},
     program::Program,
+    workers::{LOOK_INTERVAL, Workers},
 };

@@ -210,11 +210,7 @@ fn prove(
             let verified = verify(&receipt, image_id).map_err(|error| fault(&ProcessError::Receipt(error)))?;
             Ok(Proof { public_output: verified.journal.into(), receipt: receipt.into(), segments: of })
         }
-        // What a program says as it panics may quote its input, and this is journaled.
-        Err(ProcessError::Refused(Refused::Input { .. })) => {
-            Err(ProveError::Refused { reason: "the program refused its input".to_owned() })
-        }
-        Err(ProcessError::Refused(refused)) => Err(ProveError::Refused { reason: refused.to_string() }),
+        Err(ProcessError::Refused(refused)) => Err(ProveError::Refused { reason: refused.without_input() }),
         Err(error) => Err(fault(&error)),
     }
 }

@@ -86,15 +86,31 @@ impl From<LimitArguments> for Limits {
 
 /// `loom worker`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+A node whose setting prover.workers is true leaves its proofs to such processes. Several may share a \
+data folder, on one machine or over a file system that has file locks: each proof is made by one of \
+them, and one that is killed loses the segment that it was at.
+
+Examples:
+  loom worker --only prove --data /srv/loom          looks for proofs to make, until Ctrl-C
+  loom worker --only prove --data /srv/loom --once   makes those that wait, and ends
+
+Exit codes: 0 done, 1 a proof could not be made, 3 with FOLDER: the program refused its input.")]
 pub struct Worker {
     /// What to work on; there is one kind so far
     #[arg(long, value_name = "WHAT")]
     pub only: WorkerKind,
+    /// Data folder of the node whose proofs are to be made
+    #[arg(long, value_name = "DIR", default_value = ".loom", env = "LOOM_DATA")]
+    pub data: PathBuf,
+    /// End when nothing waits any more
+    #[arg(long)]
+    pub once: bool,
     #[command(flatten)]
     pub limits: LimitArguments,
-    /// The folder of a proof that somebody waits for. Says on standard output how far it is, one JSON object a line
-    #[arg(value_name = "FOLDER")]
-    pub job: PathBuf,
+    /// The folder of one proof that somebody waits for: says on standard output how far it is, one JSON object a line
+    #[arg(value_name = "FOLDER", conflicts_with_all = ["data", "once"])]
+    pub job: Option<PathBuf>,
 }
 
 /// Kinds of work.

@@ -1,4 +1,4 @@
-//! `loom prove`, and the worker that does it.
+//! `loom prove`.
 
 use std::{
     io::Read as _,
@@ -13,7 +13,7 @@ use loom_programs::{
     batch::{Case, Tree},
     dti, stdin,
 };
-use loom_prover::{Cost, Event, Job, Limits, ProcessError, Program, Stop, Task, Used};
+use loom_prover::{Cost, Event, Job, Limits, ProcessError, Program, Stop, Task, Used, WorkerCommand};
 use loom_risc0_verify::{ImageId, verify};
 use loom_runtime::{OsSalts, causes};
 use loom_types::{Payload, SaltSource as _, limits::PAYLOAD_BYTES_MAX};
@@ -21,14 +21,14 @@ use serde_json::{Value, json};
 
 use crate::{
     CliError,
-    arguments::{Prove, Worker},
+    arguments::Prove,
     output::{self, grouped, hex},
     programs, proving,
     settings::ProverSettings,
 };
 
 /// Exit code for a program that refuses its input.
-const REFUSED: u8 = 3;
+pub(super) const REFUSED: u8 = 3;
 /// Exit code for what cannot be read.
 const UNREADABLE: u8 = 2;
 
@@ -64,7 +64,9 @@ pub(super) async fn prove(arguments: Prove) -> Result<(), CliError> {
     }
     let job = proving::jobs(&arguments.data)?.job(&task, &secret);
     let job = job.map_err(|error| CliError::new("data-folder", causes(&error)))?;
-    let made = make(&job, asked.program.image_id(), &limits, arguments.json).await?;
+    let command = proving::worker(&limits)?;
+    let made = make(&job, asked.program.image_id(), command, arguments.json).await;
+    let made = made.map_err(|error| not_proved(&error))?;
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.receipt", asked.name)));
     std::fs::write(&out, &made.receipt).map_err(|error| CliError::file(&out, error))?;
     if !asked.cases.is_empty() {
@@ -93,7 +95,7 @@ fn write_cases(cases: &[Bytes], path: &Path) -> Result<(), CliError> {
 }
 
 /// A receipt, and how it came about.
-struct Made {
+pub(super) struct Made {
     receipt: Vec<u8>,
     /// None if it was there already.
     cost: Option<Cost>,
@@ -102,10 +104,28 @@ struct Made {
     used: Used,
 }
 
+impl Made {
+    /// What it took, for people.
+    pub(super) fn effort(&self) -> String {
+        let Some(cost) = &self.cost else { return "none, it was made before".to_owned() };
+        let Made { found, seconds, used, .. } = self;
+        let segments = cost.segment_po2.len();
+        let kept = if *found > 0 { format!(", {found} of them made before") } else { String::new() };
+        let cpu = used.cpu_ms.map_or_else(String::new, |ms| format!(", {:.1} CPU-s", ms as f64 / 1000.0));
+        let memory = used.memory_mib.map_or_else(String::new, |mib| format!(", {} MiB", grouped(mib)));
+        format!("{segments} segment(s){kept}, {seconds:.1} s{cpu}{memory}")
+    }
+}
+
+/// Has a process make the job's receipt. Ctrl-C stops it.
 #[expect(clippy::disallowed_methods, reason = "how long a proof takes is for people")]
-async fn make(job: &Job, image_id: ImageId, limits: &Limits, quiet: bool) -> Result<Made, CliError> {
-    let start = std::time::Instant::now();
-    let (command, stop) = (proving::worker(limits)?, Stop::default());
+pub(super) async fn make(
+    job: &Job,
+    image_id: ImageId,
+    command: WorkerCommand,
+    quiet: bool,
+) -> Result<Made, ProcessError> {
+    let (start, stop) = (std::time::Instant::now(), Stop::default());
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.set_message("running the program");
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
@@ -137,11 +157,10 @@ async fn make(job: &Job, image_id: ImageId, limits: &Limits, quiet: bool) -> Res
         std::future::pending::<()>().await;
     };
     let (receipt, cost, found, used) = tokio::select! {
-        worked = working => worked.map_err(|error| CliError::new("not-proved", error))?,
+        worked = working => worked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
         () = interrupted => unreachable!("it is pending"),
     };
-    let receipt = receipt.map_err(|error| not_proved(&error))?;
-    Ok(Made { receipt, cost, found, seconds: start.elapsed().as_secs_f64(), used })
+    Ok(Made { receipt: receipt?, cost, found, seconds: start.elapsed().as_secs_f64(), used })
 }
 
 fn follow(bar: &ProgressBar, cost: &Cost) {
@@ -172,16 +191,7 @@ fn report(asked: &Asked, made: &Made, out: &Path, as_json: bool) -> Result<(), C
         let cases = asked.cases.len() as u64;
         output::outln!("  cases    {}, a line for each of {}", cases_file(out).display(), grouped(cases));
     }
-    match cost {
-        None => output::outln!("  effort   none, it was made before"),
-        Some(cost) => {
-            let segments = cost.segment_po2.len();
-            let kept = if *found > 0 { format!(", {found} of them made before") } else { String::new() };
-            let cpu = used.cpu_ms.map_or_else(String::new, |ms| format!(", {:.1} CPU-s", ms as f64 / 1000.0));
-            let memory = used.memory_mib.map_or_else(String::new, |mib| format!(", {} MiB", grouped(mib)));
-            output::outln!("  effort   {segments} segment(s){kept}, {seconds:.1} s{cpu}{memory}");
-        }
-    }
+    output::outln!("  effort   {}", made.effort());
     output::outln!("check it: loom receipt verify {} --image-id {image_id}", out.display());
     Ok(())
 }
@@ -237,30 +247,6 @@ fn dry_run(asked: &Asked, task: &Task, secret: &[u8; 32], limits: &Limits, as_js
 
 #[cfg(not(feature = "prover"))]
 fn dry_run(_: &Asked, _: &Task, _: &[u8; 32], _: &Limits, _: bool) -> Result<(), CliError> {
-    Err(proving::no_prover())
-}
-
-#[cfg(feature = "prover")]
-pub(super) fn worker(arguments: &Worker) -> Result<(), CliError> {
-    // One write for a line, so that whoever reads never sees half of one.
-    let say = |event: Event| output::print_json(&event);
-    let job = Job::open(&arguments.job);
-    match loom_prover::work(&job, &arguments.limits.into(), say) {
-        Ok(_) => Ok(()),
-        Err(loom_prover::WorkError::Refused(reason)) => {
-            say(Event::Refused { reason });
-            Err(CliError::silent(REFUSED))
-        }
-        Err(error) => {
-            let detail = causes(&error);
-            say(Event::Failed { detail: detail.clone() });
-            Err(CliError::new("not-proved", detail))
-        }
-    }
-}
-
-#[cfg(not(feature = "prover"))]
-pub(super) fn worker(_: &Worker) -> Result<(), CliError> {
     Err(proving::no_prover())
 }
 

@@ -138,6 +138,7 @@ pub(crate) const KEYS: &[Key] = &[
         "log2 of the cycles of a segment; chosen if not set",
         segment
     ),
+    key!("prover.workers", prover.workers, "leave proofs to `loom worker --only prove` on this data folder"),
     key!("prover.bonsai_url", prover.bonsai.url, "server that proves instead; private input goes to it"),
     key!("prover.bonsai_key", prover.bonsai.key, "file with that server's key"),
     key!("prover.bonsai_poll", prover.bonsai.poll_interval, "how often that server is asked how it stands", some_time),

@@ -15,6 +15,15 @@ fn prove(folder: &std::path::Path, program: &str, input: &Value, more: &[&str]) 
     (output.status.code().unwrap(), json, String::from_utf8(output.stderr).unwrap())
 }
 
+/// Has a worker make what waits in that folder; says how it ended, what it did, and its complaint.
+#[cfg(feature = "prover")]
+fn work(folder: &std::path::Path, more: &[&str]) -> (i32, String, String) {
+    let data = folder.join("data");
+    let output = run(&[&["worker", "--only", "prove", "--once", "--data", data.to_str().unwrap()], more].concat());
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
 #[test]
 #[cfg(not(feature = "prover"))]
 fn a_build_without_a_prover_says_how_to_get_one() {
@@ -30,8 +39,14 @@ fn a_ratio_is_proved_once_and_anybody_can_check_it() {
     let case = json!({"income_cents": 850_000, "debt_cents": 306_000, "limit_bps": 4300});
     let (exit, dry, said) = prove(folder.path(), "dti", &case, &["--dry-run"]);
     assert_eq!((exit, &dry["cost"]["segment_po2"]), (0, &json!([14])), "{said}");
+    // Somebody without the memory for it leaves it to a worker, which finds it in the data folder.
+    let (exit, _, said) = prove(folder.path(), "dti", &case, &["--memory-mib", "100"]);
+    assert!(exit == 1 && said.contains("a proof takes at least 162 MiB"), "{said}");
+    let (exit, worked, said) = work(folder.path(), &[]);
+    assert!(exit == 0 && worked.starts_with("proved   ") && worked.contains(": 1 segment(s), "), "{worked}{said}");
+    assert_eq!(work(folder.path(), &[]), (0, String::new(), String::new()));
     let (exit, proved, said) = prove(folder.path(), "dti", &case, &[]);
-    assert_eq!(exit, 0, "{said}");
+    assert_eq!((exit, &proved["cost"]), (0, &Value::Null), "{said}");
     assert_eq!((&proved["public_output"], &proved["input"]), (&dry["public_output"], &dry["input"]));
     assert_eq!((&proved["says"]["dti_bps"], &proved["says"]["within_limit"]), (&json!(3600), &json!(true)));
 
@@ -39,10 +54,6 @@ fn a_ratio_is_proved_once_and_anybody_can_check_it() {
     let output = run(&["receipt", "verify", receipt, "--image-id", image_id, "--json"]);
     let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&verdict["accepted"], &verdict["says"]), (&json!(true), &proved["says"]));
-
-    // Again: the input has the same name, and nothing is proved.
-    let (_, again, _) = prove(folder.path(), "dti", &case, &[]);
-    assert_eq!((&again["input"], &again["cost"]), (&proved["input"], &Value::Null));
 }
 
 #[test]
@@ -62,5 +73,22 @@ fn what_cannot_be_proved_says_why_and_leaves_nothing() {
         let (exit, _, said) = prove(folder.path(), program, &input, more);
         assert!(exit == expected && said.contains(text), "{exit}: {said}");
         assert!(!folder.path().join("the.receipt").exists());
+    }
+}
+
+#[test]
+#[cfg(feature = "prover")]
+fn a_worker_tries_what_fails_later_and_what_is_refused_never_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = json!({"income_cents": 123_456_700, "debt_cents": 1, "limit_bps": 4300});
+    assert_eq!(prove(folder.path(), "dti", &case, &["--memory-mib", "100"]).0, 1);
+    let (exit, worked, said) = work(folder.path(), &["--memory-mib", "100"]);
+    assert!(exit == 1 && worked.is_empty() && said.contains("a proof takes at least 162 MiB"), "{exit} {said}");
+    let (exit, worked, said) = work(folder.path(), &["--cycles-max", "100"]);
+    assert!(exit == 0 && worked.contains("the run takes more than 100 cycles"), "{exit} {worked} {said}");
+    assert_eq!(work(folder.path(), &[]), (0, String::new(), String::new()));
+    let jobs = std::fs::read_dir(folder.path().join("data/proofs")).unwrap();
+    for file in jobs.flat_map(|job| std::fs::read_dir(job.unwrap().path()).unwrap()) {
+        assert!(["refused.json", "lock"].iter().any(|kept| file.as_ref().unwrap().file_name() == *kept), "{file:?}");
     }
 }

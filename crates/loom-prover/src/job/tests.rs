@@ -66,19 +66,20 @@ fn what_a_receipt_took_is_kept_beside_it() {
 }
 
 #[test]
-fn so_many_receipts_are_kept_and_no_open_job_is_lost() {
+fn so_many_ended_jobs_are_kept_and_no_open_one_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = Jobs::open(folder.path()).unwrap();
     let open = jobs.job(&task(b"open"), &[1; 32]).unwrap();
     for number in 0..FINISHED_MAX + 5 {
-        let job = folder.path().join(number.to_string());
+        let job = folder.path().join(format!("{number:064}"));
         fs::create_dir(&job).unwrap();
-        fs::write(job.join(RECEIPT), b"receipt").unwrap();
+        let name = if number % 2 == 0 { RECEIPT } else { REFUSED };
+        fs::write(job.join(name), b"how it ended").unwrap();
     }
     jobs.job(&task(b"new"), &[1; 32]).unwrap();
     let finished = fs::read_dir(folder.path()).unwrap().filter(|job| {
         let job = job.as_ref().unwrap().path();
-        job.join(RECEIPT).is_file()
+        job.join(RECEIPT).is_file() || job.join(REFUSED).is_file()
     });
     assert_eq!(finished.count(), FINISHED_MAX - 1);
     assert!(open.secret().is_ok());

@@ -29,10 +29,18 @@ pub fn work(job: &Job, limits: &Limits, report: impl FnMut(Event) + Send) -> Res
     }
     let program = Program::read(job.program()?)?;
     let (input, secret) = (job.input()?, job.secret()?);
-    let execution = execute(&program, &input, &secret, limits)?;
+    let execution = match execute(&program, &input, &secret, limits) {
+        Err(WorkError::Refused(reason)) => {
+            job.refuse(&reason)?;
+            return Err(reason.into());
+        }
+        executed => executed?,
+    };
     say(Event::Planned { cost: execution.cost.clone() });
     let run = Run::new(&program, &input, &secret)?;
     let meter = Meter::start(job, execution.cost.clone())?;
+    // Whoever waits for it sees how long it will be.
+    meter.note()?;
     prove(&meter, &run, &execution, limits, &say)?;
 
     let mut seals = Vec::new();
