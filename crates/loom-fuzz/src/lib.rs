@@ -16,6 +16,7 @@ mod presentation_file;
 mod response_text;
 mod stored;
 mod turn_requests;
+mod verdict_text;
 mod witness_request;
 
 /// A fuzzer: its name, which is also its corpus's folder, and its body.
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("response", response_text::run),
     ("stored", stored::run),
     ("strings", guest_strings::run),
+    ("verdict", verdict_text::run),
     ("witness", witness_request::run),
 ];
 

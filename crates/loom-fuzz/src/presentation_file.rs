@@ -7,8 +7,8 @@ use loom_tlsnotary::{NotaryKey, Policy, Roots, TimeWindow, decode, encode, field
 /// A genuine presentation, its notary's key and its authority.
 const GENUINE: &[u8] =
     include_bytes!("../../loom-tlsnotary/testdata/valid/s1-bank-blake3-k256.fields.presentation.tlsn");
-const KEY: &str = "031b84c5567b126440995d3ed5aaba0565d71e1834604819ff9c17f5e9d5dd078f";
-const ROOT: &[u8] = include_bytes!("../../loom-tlsnotary/testdata/pki/ec-root.der");
+pub(crate) const KEY: &str = "031b84c5567b126440995d3ed5aaba0565d71e1834604819ff9c17f5e9d5dd078f";
+pub(crate) const ROOT: &[u8] = include_bytes!("../../loom-tlsnotary/testdata/pki/ec-root.der");
 
 static TRUST: LazyLock<(Vec<NotaryKey>, Roots)> = LazyLock::new(|| {
     let mut roots = Roots::none();

@@ -4,7 +4,7 @@ use loom_tlsnotary::{
     Disclosed, RangeSet,
     fields::{Missing, extract},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 /// Stands for a byte that is not disclosed.
 const HOLE: u8 = 0xff;
@@ -26,9 +26,11 @@ pub(crate) fn run(input: &[u8]) {
             assert!(start < end && input[start..end].iter().all(|byte| *byte == HOLE), "a place that is known");
         }
         let Ok(field) = field else { continue };
-        let value: Value = serde_json::from_str(&field.text).expect("a value is JSON");
+        let _: &RawValue = serde_json::from_str(&field.text).expect("a value is JSON");
         assert!(field.range.end <= input.len() as u64 && field.range.start < field.range.end);
+        // None with numbers that no float comes near.
         if let Some(document) = &document {
+            let value: Value = serde_json::from_str(&field.text).expect("it is a part of the document");
             assert_eq!(document.pointer(&pointer), Some(&value), "{pointer}");
         }
     }
