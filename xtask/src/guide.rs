@@ -8,11 +8,7 @@
 mod page;
 mod terminal;
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::{Path, PathBuf},
-};
+use std::{fs, net::TcpListener, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
@@ -20,7 +16,7 @@ use self::{
     page::Block,
     terminal::{Node, Shell},
 };
-use crate::process::{command, run};
+use crate::interface::target;
 
 const GUIDE: &str = "docs/guides/first-actor.md";
 const LANGUAGES: [&str; 2] = ["assemblyscript", "rust"];
@@ -35,14 +31,14 @@ struct Place {
 /// Walks through the guide in every language.
 pub(crate) fn walk(root: &Path) -> Result<()> {
     crate::setup::ensure(root)?;
-    run(command("cargo").current_dir(root).args(["build", "--quiet", "--package", "loom-cli"]))?;
+    let programs = crate::test::programs(root)?;
     let text = fs::read_to_string(root.join(GUIDE)).with_context(|| format!("failed to read {GUIDE}"))?;
     let blocks = page::blocks(&text);
     for language in LANGUAGES {
         let chosen: Vec<_> = blocks.iter().filter(|block| block.is_for(language)).collect();
         ensure!(chosen.len() > 5, "{GUIDE} has next to nothing to execute for {language}");
         eprintln!("{GUIDE}: {} blocks for {language}", chosen.len());
-        let place = Place::new(root)?;
+        let place = Place::new(root, &programs)?;
         walk_blocks(&chosen, &place).with_context(|| format!("{GUIDE} does not hold for {language}"))?;
     }
     Ok(())
@@ -80,21 +76,17 @@ fn node_block(block: &Block, place: &Place, node: &mut Option<Node>) -> Result<(
 }
 
 impl Place {
-    fn new(root: &Path) -> Result<Self> {
+    fn new(root: &Path, programs: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // Free now, and hardly taken by another in between.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let target = match std::env::var_os("CARGO_TARGET_DIR") {
-            Some(target) => root.join(PathBuf::from(target)),
-            None => root.join("target"),
-        };
         let path = std::env::var("PATH").context("PATH is not set")?;
         let variables = vec![
-            ("PATH", format!("{}:{path}", target.join("debug").display())),
+            ("PATH", format!("{}:{path}", programs.display())),
             ("LOOM_LISTEN", address.to_string()),
             ("LOOM_URL", format!("http://{address}")),
             // A compiler without the target's standard library builds it; once for all walks.
-            ("CARGO_TARGET_DIR", target.join("guide").display().to_string()),
+            ("CARGO_TARGET_DIR", target(root).join("guide").display().to_string()),
         ];
         Ok(Self { folder, variables })
     }

@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{command, output, run};
+use crate::{
+    process::{command, output, run},
+    test,
+};
 
 /// The tool, and the version whose findings are dealt with.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
@@ -29,8 +32,7 @@ pub(crate) fn write_description(root: &Path) -> Result<()> {
 /// Tests a running node against the description. Says so and does nothing where Python is missing.
 pub(crate) fn check(root: &Path) -> Result<()> {
     let Some(tool) = install(root)? else { return Ok(()) };
-    run(command("cargo").current_dir(root).args(["build", "--quiet", "--package", "loom-cli"]))?;
-    let loom = target(root).join("debug/loom");
+    let loom = test::programs(root)?.join("loom");
     let data = target(root).join("schemathesis-data");
     if data.exists() {
         fs::remove_dir_all(&data)?;
@@ -50,8 +52,9 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     run(&mut schemathesis)
 }
 
+/// Where cargo puts what it builds.
 pub(crate) fn target(root: &Path) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+    root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// The tool in a virtual environment of its own, installed if it is not there.

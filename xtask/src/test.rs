@@ -1,6 +1,9 @@
 //! `cargo xtask test`: everything CI checks, in the order in which it fails soonest.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::{Context, Result};
 
@@ -29,13 +32,17 @@ const PARTS: &[Part] = &[
 ];
 
 /// Runs every part; the first that fails ends the run and is named.
+#[expect(clippy::disallowed_methods, reason = "how long a part takes is for people")]
 pub(crate) fn test(root: &Path) -> Result<()> {
     setup::ensure(root)?;
+    let mut took = Vec::new();
     for (name, part) in PARTS {
         eprintln!("\n── {name}");
+        let start = Instant::now();
         part(root).with_context(|| format!("'{name}' failed"))?;
+        took.push(format!("{name} {} s", start.elapsed().as_secs()));
     }
-    eprintln!("\nall {} parts passed", PARTS.len());
+    eprintln!("\nall {} parts passed: {}", PARTS.len(), took.join(", "));
     Ok(())
 }
 
@@ -86,9 +93,21 @@ pub(crate) fn features() -> [&'static str; 2] {
     ["--features", features]
 }
 
+/// The project's programs and examples, built as the tests are, so that neither builds again what the other has: where
+/// they are.
+pub(crate) fn programs(root: &Path) -> Result<PathBuf> {
+    let words = ["build", "--quiet", "--workspace", "--bins", "--examples"];
+    cargo(root, &[&words, &features()[..]].concat())?;
+    Ok(interface::target(root).join("debug"))
+}
+
+/// Of the whole, and of what the first README command builds.
 fn lints(root: &Path) -> Result<()> {
-    let words = [&["clippy", "--workspace", "--all-targets"], &features()[..], &["--", "-D", "warnings"]];
-    cargo(root, &words.concat())
+    for features in [&features()[..], &[]] {
+        let words = [&["clippy", "--workspace", "--all-targets"], features, &["--", "-D", "warnings"]];
+        cargo(root, &words.concat())?;
+    }
+    Ok(())
 }
 
 fn tests(root: &Path) -> Result<()> {
@@ -115,7 +134,8 @@ fn guest_tests(root: &Path) -> Result<()> {
 }
 
 fn docs(root: &Path) -> Result<()> {
-    run(command("cargo").current_dir(root).env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps"]))
+    let words = [&["doc", "--workspace", "--no-deps"], &features()[..]].concat();
+    run(command("cargo").current_dir(root).env("RUSTDOCFLAGS", "-D warnings").args(words))
 }
 
 fn deny(root: &Path) -> Result<()> {
