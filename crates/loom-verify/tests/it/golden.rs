@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The bundles. Each has a report beside it.
-const GOLDEN: [&str; 6] = ["loan-review", "closure", "redacted", "earlier", "cosigned", "proved"];
+const GOLDEN: [&str; 7] = ["loan-review", "closure", "redacted", "earlier", "cosigned", "proved", "amount"];
 
 fn read(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("testdata");
@@ -36,7 +36,8 @@ pub(crate) fn golden(name: &str) -> Bytes {
 
 /// Somebody who trusts the nodes that made them and the monitor that watched one.
 pub(crate) fn auditor() -> Auditor {
-    Auditor { keys: vec![key("node.pub"), key("prover.pub")], monitors: vec![key("monitor.pub")], ..Auditor::default() }
+    let keys = ["node.pub", "prover.pub", "amounts.pub"].map(key).to_vec();
+    Auditor { keys, monitors: vec![key("monitor.pub")], ..Auditor::default() }
 }
 
 /// What of a report is for programs, its claims in a fixed order. Details are for people, and may change.
@@ -142,6 +143,26 @@ fn a_golden_proof_needs_nobodys_word() {
     let [proof] = &proofs[..] else { panic!("{report:#?}") };
     assert!(proof.subject.ends_with(" prove.start") && proof.detail.contains("left out"), "{proof:?}");
     assert!(report.ok && report.turns.re_executed == 1, "{report:#?}");
+}
+
+/// The bank's word that the notary saw, and a real receipt: enough, and how much is not in the file.
+#[test]
+fn a_golden_amount_is_worth_its_notarys_word_and_is_not_shown() {
+    let report = verify(&golden("amount"), &Auditor::default(), &*sandbox()).unwrap();
+    let amount = report.claims.iter().find(|claim| claim.subject.ends_with(" prove.start amount")).unwrap();
+    let notary = "02989c0b76cb563971fdc9bef31ec06c3560f3249d6ee9e5d83c57625596e05f6f".to_owned();
+    assert_eq!((amount.class, &amount.by), (Class::Attested, &vec![notary]));
+    let told = r#"named an amount at "/closing_balance""#;
+    let proved = "it is proved to be at least 5000.00, and it is not shown";
+    assert!(amount.detail.contains(told) && amount.detail.ends_with(proved), "{amount:?}");
+    let file = golden("amount");
+    let is_in = |part: &[u8]| file.windows(part.len()).any(|window| window == part);
+    assert!(!is_in(b"5873.12"));
+    // The message had it in base64, whose letters depend on where it stood.
+    for before in 0..3 {
+        let text = data_encoding::BASE64.encode(&[&[0; 2][..before], b"5873.12"].concat());
+        assert!(!is_in(&text.as_bytes()[3..text.len() - 3]), "{text}");
+    }
 }
 
 /// What came of the golden proof, and what somebody makes of it who links everything anew.
