@@ -9,10 +9,11 @@ use std::{collections::VecDeque, sync::Arc};
 use loom_machine::{Failure, Guest, GuestLimits, HostFault, Module, Progress, Sandbox};
 use loom_types::{Cid, Codec};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     program::{Ending, Mode, Op, Program},
+    statements,
     world::World,
 };
 
@@ -20,6 +21,7 @@ use crate::{
 pub(crate) const ACTOR: &[u8] = b"native actor";
 pub(crate) const PURE: &[u8] = b"native pure activity";
 pub(crate) const EFFECT: &[u8] = b"native effectful activity";
+pub(crate) const VERIFIER: &[u8] = b"native verifier";
 
 /// Runs native guests.
 pub(crate) struct NativeSandbox {
@@ -36,6 +38,7 @@ enum Kind {
     Actor,
     Pure,
     Effect,
+    Verifier,
 }
 
 impl Sandbox for NativeSandbox {
@@ -55,6 +58,7 @@ impl Sandbox for NativeSandbox {
             ACTOR => Kind::Actor,
             PURE => Kind::Pure,
             EFFECT => Kind::Effect,
+            VERIFIER => Kind::Verifier,
             _ => return Ok(Err(Failure::new("not-wasm", "no native module"))),
         };
         Ok(Ok(Arc::new(NativeModule { world: self.world.clone(), kind })))
@@ -79,6 +83,7 @@ impl Module for NativeModule {
             Kind::Actor => Box::new(ActorGuest::new(input, world)),
             Kind::Pure => Box::new(ActivityGuest { input: input.to_owned(), world: None }),
             Kind::Effect => Box::new(ActivityGuest { input: input.to_owned(), world: Some(world) }),
+            Kind::Verifier => Box::new(VerifierGuest { input: input.to_owned() }),
         })
     }
 }
@@ -110,6 +115,7 @@ enum Asked {
     Child,
     Number { name: String, amount: i64 },
     Stored,
+    Evidence,
 }
 
 impl ActorGuest {
@@ -158,6 +164,10 @@ impl ActorGuest {
             (Asked::Stored, Some(cid)) => {
                 self.follow_ups.push_back(json!({"op": "blob.get", "cid": cid}).to_string());
             }
+            (Asked::Evidence, Some(cid)) => {
+                let verify = json!({"op": "verify", "verifier": statements::NAME, "evidence": cid});
+                self.follow_ups.push_back(verify.to_string());
+            }
             _ => {}
         }
     }
@@ -201,6 +211,10 @@ impl ActorGuest {
                 let input = json!({"media_type": "text/plain", "base64": base64});
                 let request = json!({"op": "prove.start", "program": "program", "input": input, "public": "AQI="});
                 self.ask(Asked::Handle, &request)
+            }
+            Op::Verify { genuine } => {
+                let evidence = statements::base64(genuine);
+                self.ask(Asked::Evidence, &json!({"op": "blob.put", "base64": evidence}))
             }
             Op::Call { to, program, deadline_ms, start } => {
                 let op = started("call", start);
@@ -344,6 +358,33 @@ impl Guest for ActivityGuest {
             }
             Ending::Trap => Progress::Failed(Failure::new("trap", "told to")),
         })
+    }
+
+    fn fuel_used(&self) -> u64 {
+        1
+    }
+}
+
+/// The verifier of presentations, as a node's module has it.
+struct VerifierGuest {
+    input: String,
+}
+
+#[derive(Deserialize)]
+struct Evidence {
+    evidence: String,
+    policy: Box<RawValue>,
+    at_ms: u64,
+    args: Box<RawValue>,
+}
+
+impl Guest for VerifierGuest {
+    fn resume(&mut self, _: Option<&str>) -> Result<Progress, HostFault> {
+        let Evidence { evidence, policy, at_ms, args } =
+            serde_json::from_str(&self.input).expect("verifiers are given what the host says");
+        let evidence = data_encoding::BASE64.decode(evidence.as_bytes()).expect("the host encodes it");
+        let verdict = loom_tlsnotary::activity::verdict(&evidence, policy.get(), at_ms, args.get());
+        Ok(Progress::Returned(verdict))
     }
 
     fn fuel_used(&self) -> u64 {

@@ -25,6 +25,7 @@ mod random;
 mod record;
 mod run;
 mod scenario;
+mod statements;
 mod store;
 mod world;
 

@@ -19,11 +19,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     executor::Group,
-    guest::{ACTOR, EFFECT, NativeSandbox, PURE},
+    guest::{ACTOR, EFFECT, NativeSandbox, PURE, VERIFIER},
     prover::{self, SimProver},
     random::Random,
     record::Fact,
     scenario::{ACTOR_TYPES, Ending, Scenario},
+    statements,
     store::{Disk, FaultyStore},
     world::World,
 };
@@ -172,7 +173,7 @@ pub(crate) fn log_key() -> SigningKey {
 }
 
 async fn deploy(handle: &Handle) {
-    for module in [ACTOR, PURE, EFFECT, prover::PROGRAM] {
+    for module in [ACTOR, PURE, EFFECT, VERIFIER, prover::PROGRAM] {
         handle.put_blob(Bytes::from_static(module)).await.expect("nothing fails yet");
     }
     handle.deploy(&Namespace::default(), deployment()).await.expect("the manifest is in order");
@@ -193,5 +194,7 @@ pub(crate) fn deployment() -> Deployment {
     let activities = [("pure".to_owned(), activity(PURE, &[])), ("effect".to_owned(), activity(EFFECT, &["http"]))];
     let deployment = Deployment::new("simulation", BTreeMap::from(actors), BTreeMap::from(activities));
     let programs = [("program".to_owned(), prover::program())].into();
-    deployment.and_then(|deployment| deployment.with_programs(programs)).expect("it is in order")
+    let deployment = deployment.and_then(|deployment| deployment.with_programs(programs));
+    let verifiers = [(statements::NAME.to_owned(), statements::verifier())].into();
+    deployment.and_then(|deployment| deployment.with_verifiers(verifiers)).expect("it is in order")
 }

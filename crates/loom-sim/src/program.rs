@@ -72,6 +72,10 @@ pub(crate) enum Op {
     Prove {
         input: u8,
     },
+    /// Has a presentation verified, or what is none.
+    Verify {
+        genuine: bool,
+    },
     Call {
         to: ActorName,
         program: Box<Program>,
