@@ -3,7 +3,7 @@
 use loom_sim::{Sabotage, Scenario, run};
 
 /// Runs in which the break may not show, or not do any harm.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 1000;
 
 #[track_caller]
 fn expect_found(scenario: impl Fn(Scenario) -> Scenario, rules: &[&str]) {
