@@ -34,7 +34,7 @@ pub struct Malformed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The whole file.
-    #[error("the file has {0} bytes, more than are read")]
+    #[error("the file has {0} bytes or more, and at most {max} are read", max = crate::limits::PRESENTATION_BYTES_MAX)]
     TooLarge(usize),
     /// It ends early, or a length is wrong.
     #[error("{what} needs {needed} bytes, {left} are left")]

@@ -40,7 +40,7 @@ pub struct VerifyPresentation {
     /// The presentation, of TLSNotary 0.1.0-alpha.15
     pub file: PathBuf,
     /// A notary that is trusted: its public key in hex (SEC1); give it again for each
-    #[arg(long, required = true, value_name = "HEX")]
+    #[arg(long, required = true, value_name = "HEX", value_delimiter = ',')]
     pub notary_key: Vec<String>,
     /// An authority that is trusted instead of Mozilla's list: a file in PEM or DER; give it again for each
     #[arg(long, value_name = "FILE")]

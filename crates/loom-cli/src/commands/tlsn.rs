@@ -8,7 +8,7 @@ use loom_tlsnotary::{
     Disclosed, NotaryKey, Policy, Presentation, Roots, TimeWindow, Verified, decode,
     fields::{Extracted, Field, Missing, NoFields, extract},
     limits::PRESENTATION_BYTES_MAX,
-    presentation::Direction,
+    presentation::{Direction, Extension},
     verify,
 };
 use serde_json::{Value, json};
@@ -51,13 +51,19 @@ fn verify_presentation(arguments: &VerifyPresentation) -> Result<(), CliError> {
             if let Some(amount) = &amount {
                 shown["amount"] = amount.to_json();
             }
+            // The presentation holds, and not what it was handed over for.
+            if !is_accepted {
+                shown["accepted"] = false.into();
+                shown["code"] = "amount-not-proved".into();
+                shown["reason"] = amount.as_ref().map(amount::Shown::describe).into();
+            }
             output::print_json(&shown);
         }
         (true, Err(rejected)) => output::print_json(&json!({
             "accepted": false, "code": rejected.code(), "reason": rejected.to_string(), "notary_key": null,
             "server_name": null, "time": null, "sent": null, "received": null, "findings": [],
         })),
-        (false, Ok(verified)) => print_accepted(&verified, fields.as_ref(), amount.as_ref()),
+        (false, Ok(verified)) => print_held(&verified, fields.as_ref(), amount.as_ref()),
         (false, Err(rejected)) => {
             output::outln!("rejected: {} ({})", loom_verify::plain(&rejected.to_string()), rejected.code())
         }
@@ -157,8 +163,11 @@ fn field_json(field: &Result<Field, Missing>) -> Value {
     }
 }
 
-fn print_accepted(verified: &Verified, fields: Option<&Fields>, amount: Option<&amount::Shown>) {
-    output::outln!("accepted: notary {} saw this", verified.notary_key);
+fn print_held(verified: &Verified, fields: Option<&Fields>, amount: Option<&amount::Shown>) {
+    match amount.is_none_or(amount::Shown::is_reached) {
+        true => output::outln!("accepted: notary {} saw this", verified.notary_key),
+        false => output::outln!("rejected: notary {} saw this, but it does not show the amount", verified.notary_key),
+    }
     output::outln!("  server      {}", verified.server_name.as_deref().unwrap_or("not disclosed"));
     output::outln!("  time        {}, by the notary's clock", output::time(verified.time.saturating_mul(1000)));
     output::outln!("  connection  TLS {}, attestation {}", verified.tls_version, hex(&verified.attestation_id));
@@ -223,7 +232,7 @@ fn show(file: &Path, as_json: bool) -> Result<(), CliError> {
     output::outln!("{}  {} bytes; nothing of this is checked", file.display(), output::grouped(bytes.len() as u64));
     for (name, value) in shown.as_object().into_iter().flatten().filter(|(name, _)| *name != "bytes") {
         let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-        output::outln!("  {:<22}{}", name.replace('_', " "), loom_verify::plain(&text));
+        output::outln!("  {:<26}{}", name.replace('_', " "), loom_verify::plain(&text));
     }
     Ok(())
 }
@@ -251,14 +260,20 @@ fn described(presentation: &Presentation, bytes: usize) -> Value {
         "openings": transcript.as_ref().map(|transcript| transcript.openings.len()),
         "disclosed_sent_bytes": transcript.as_ref().map(|transcript| transcript.sent.len()),
         "disclosed_received_bytes": transcript.as_ref().map(|transcript| transcript.received.len()),
-        "extensions": body.extensions.iter().map(|leaf| String::from_utf8_lossy(&leaf.data.id)).collect::<Vec<_>>(),
+        "extensions": body.extensions.iter().map(|leaf| extension(&leaf.data)).collect::<serde_json::Map<_, _>>(),
     })
 }
 
+/// What a notary or a session's owner added, for people.
+fn extension(extension: &Extension) -> (String, Value) {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (text(&extension.id), text(&extension.value).into())
+}
+
+/// As many bytes of a presentation as tell that there are too many.
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |error: std::io::Error| unreadable(path, &error);
     let mut bytes = Vec::new();
-    // One byte more tells that there are too many.
     let limit = PRESENTATION_BYTES_MAX as u64 + 1;
     File::open(path).map_err(failed)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)

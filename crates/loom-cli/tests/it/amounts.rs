@@ -67,10 +67,13 @@ fn a_receipt_of_something_else_proves_nothing_of_an_amount() {
     let other = format!("{}/../loom-risc0-verify/testdata/groth16_3.0.receipt.borsh", env!("CARGO_MANIFEST_DIR"));
     let (exit, printed) = verified(&testdata("committed/shown.tlsn"), &other, &["--json"]);
     let verdict: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!((exit, &verdict["accepted"], &verdict["amount"]["proved"]), (1, &json!(true), &json!(false)));
+    assert_eq!((exit, &verdict["accepted"], &verdict["amount"]["proved"]), (1, &json!(false), &json!(false)));
+    assert!(verdict["reason"].as_str().unwrap().starts_with("nothing is proved of it: "), "{verdict}");
     let (exit, printed) = verified(&testdata("committed/shown.tlsn"), &other, &[]);
     assert!(
-        exit == 1 && printed.contains("amount      nothing is proved of it: the receipt is not one of"),
+        exit == 1
+            && printed.starts_with("rejected: ")
+            && printed.contains("amount      nothing is proved of it: the receipt is not one of"),
         "{printed}"
     );
     let nowhere = testdata("committed/nowhere");

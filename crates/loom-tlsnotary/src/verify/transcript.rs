@@ -52,10 +52,11 @@ fn check_openings(openings: &[Opening], transcript: &Transcript, body: &Body) ->
         committed.insert(key(&field.data));
     }
     let mut opened = BTreeSet::new();
-    let mut hashed = 0;
+    let mut hashed = 0u64;
     for (place, opening) in openings.iter().enumerate() {
         let said = transcript.of(opening.direction);
-        hashed += opening.ranges.total();
+        // What is stated of bytes that are not there yet.
+        hashed = hashed.saturating_add(opening.ranges.total());
         if hashed > OPENED_BYTES_MAX {
             return Err(Rejected::OpenedTooMuch);
         }

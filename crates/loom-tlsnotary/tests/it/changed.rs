@@ -40,6 +40,40 @@ fn a_changed_byte_is_rejected_or_changes_nothing() {
     .assert_eq(&format!("{same:#?}"));
 }
 
+/// Lengths, totals and ranges are u64s: what overflows is rejected like the rest.
+#[test]
+fn a_number_at_the_end_of_its_type_is_rejected() {
+    let (file, trust) = (bytes(FILE), trust(FILE));
+    for at in 0..file.len() - 8 {
+        for number in [0, 1 << 63, u64::MAX - 1, u64::MAX] {
+            let mut changed = file.clone();
+            changed[at..at + 8].copy_from_slice(&u64::to_le_bytes(number));
+            assert!(changed == file || trust.verify(&changed).is_err(), "{number:#x} at byte {at}");
+        }
+    }
+    // Of openings nothing is signed but what they are compared with.
+    let genuine = decode(&file).unwrap();
+    let openings = genuine.transcript.as_ref().unwrap().openings.len();
+    for place in 0..openings {
+        for range in [0..u64::MAX, 1..u64::MAX, u64::MAX - 1..u64::MAX] {
+            let mut changed = genuine.clone();
+            let opening = &mut changed.transcript.as_mut().unwrap().openings[place];
+            opening.ranges = loom_tlsnotary::RangeSet::union([range]);
+            assert!(trust.verify(&encode(&changed)).is_err(), "opening {place}");
+        }
+    }
+}
+
+#[test]
+fn openings_may_stand_in_any_order() {
+    let (file, trust) = (bytes(FILE), trust(FILE));
+    let mut changed = decode(&file).unwrap();
+    changed.transcript.as_mut().unwrap().openings.reverse();
+    let changed = encode(&changed);
+    assert_ne!(changed, file);
+    assert_eq!(trust.verify(&changed).unwrap(), trust.verify(&file).unwrap());
+}
+
 /// Which part of the presentation differs.
 fn part(changed: &[u8], file: &[u8]) -> String {
     let (changed, file) = (decode(changed).unwrap(), decode(file).unwrap());

@@ -96,11 +96,16 @@ impl Shown {
         })
     }
 
-    pub(super) fn print(&self) {
+    /// For people, in one line.
+    pub(super) fn describe(&self) -> String {
         match &self.0 {
-            Ok(amount) => output::outln!("  amount      {}", loom_verify::plain(&amount.describe())),
-            Err(reason) => output::outln!("  amount      nothing is proved of it: {reason}"),
+            Ok(amount) => loom_verify::plain(&amount.describe()).to_string(),
+            Err(reason) => format!("nothing is proved of it: {reason}"),
         }
+    }
+
+    pub(super) fn print(&self) {
+        output::outln!("  amount      {}", self.describe());
     }
 }
 
