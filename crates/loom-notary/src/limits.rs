@@ -10,6 +10,10 @@ pub const URL_BYTES_MAX: usize = 8 * 1024;
 pub const REQUEST_HEADERS_MAX: usize = 64;
 /// The header fields of a request together, in bytes.
 pub const REQUEST_HEADERS_BYTES_MAX: usize = 16 * 1024;
+/// Parameters of a URL, or of a body, that are looked at for credentials and for what a server repeats.
+pub const REQUEST_PARAMETERS_MAX: usize = 256;
+/// Sealed values that are looked for in what was said.
+pub const SEALED_MAX: usize = 512;
 /// The body of a request, in bytes.
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
 

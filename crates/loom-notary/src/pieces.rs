@@ -9,7 +9,7 @@ use loom_tlsnotary::{Range, RangeSet};
 
 use crate::{
     json::Outline,
-    limits::{ECHO_BYTES_MIN, PIECES_MAX, RANGES_MAX, SPLITS_MAX},
+    limits::{ECHO_BYTES_MIN, PIECES_MAX, RANGES_MAX, SEALED_MAX, SPLITS_MAX},
     response::Response,
 };
 
@@ -73,7 +73,8 @@ impl Sealed {
     pub(crate) fn add(&mut self, value: &str) {
         let word = value.rsplit(' ').next().unwrap_or_default();
         for text in [value, word] {
-            if text.len() >= ECHO_BYTES_MIN {
+            let is_known = self.0.iter().any(|known| known.expose() == text);
+            if text.len() >= ECHO_BYTES_MIN && !is_known && self.0.len() < SEALED_MAX {
                 self.0.push(Secret::new(text.to_owned()));
             }
         }

@@ -3,7 +3,7 @@
 //! Whatever proves who asks is *sealed*: it is sent, and no commitment covers it. So it cannot be disclosed later, by
 //! anybody, not even by mistake.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use hyper::http::{HeaderName, HeaderValue};
 use loom_client::Secret;
@@ -11,7 +11,9 @@ use url::{Host, Url};
 
 use crate::{
     InvalidRequest,
-    limits::{REQUEST_BODY_BYTES_MAX, REQUEST_HEADERS_BYTES_MAX, REQUEST_HEADERS_MAX, URL_BYTES_MAX},
+    limits::{
+        REQUEST_BODY_BYTES_MAX, REQUEST_HEADERS_BYTES_MAX, REQUEST_HEADERS_MAX, REQUEST_PARAMETERS_MAX, URL_BYTES_MAX,
+    },
     pieces::{Draft, Sealed},
 };
 
@@ -32,19 +34,34 @@ const OWN_HEADERS: [&str; 12] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// Headers that prove who asks, whatever a client says of them.
-const CREDENTIALS: [&str; 10] = [
-    "api-key",
+/// How words end in the names of headers and parameters that prove who asks, whatever a client says of them.
+const CREDENTIALS: [&str; 18] = [
     "apikey",
+    "auth",
     "authorization",
+    "code",
     "cookie",
-    "proxy-authorization",
-    "x-amz-security-token",
-    "x-api-key",
-    "x-auth-token",
-    "x-csrf-token",
-    "x-xsrf-token",
+    "credential",
+    "credentials",
+    "csrf",
+    "jwt",
+    "key",
+    "passwd",
+    "password",
+    "secret",
+    "session",
+    "sig",
+    "signature",
+    "token",
+    "xsrf",
 ];
+
+/// Whether a header or parameter of this name is taken for a credential. One too many is only hidden.
+fn is_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words.any(|word| CREDENTIALS.iter().any(|ending| word.ends_with(ending)))
+}
 
 /// How something is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,7 +207,7 @@ impl Request {
         let mut draft = Draft::default();
         draft.piece(&[self.method.name(), " ", &target.path]);
         if let Some(Hidden(query)) = &target.query {
-            match self.seal_query {
+            match self.seals(query) {
                 true => {
                     draft.more("?");
                     draft.seal(query);
@@ -213,7 +230,7 @@ impl Request {
         own.into_iter().for_each(|(name, value)| draft.piece(&[name, ": ", value, "\r\n"]));
         for header in &self.headers {
             let (name, value) = (header.name.to_ascii_lowercase(), header.value.expose());
-            match header.is_credential || CREDENTIALS.contains(&name.as_str()) {
+            match header.is_credential || is_credential(&name) {
                 true => {
                     draft.piece(&[&name, ": "]);
                     draft.seal(value);
@@ -248,18 +265,43 @@ impl Request {
         self.headers.iter().try_for_each(check_header)
     }
 
+    /// Whether a URL's query is sealed: if it was asked for, or has a parameter that is taken for a credential.
+    fn seals(&self, query: &str) -> bool {
+        self.seal_query || parameters(query.as_bytes()).any(|(name, _)| is_credential(&name))
+    }
+
     /// What is sealed of it: the values, for looking whether a server repeats them.
     pub(crate) fn sealed(&self, target: &Target) -> Sealed {
-        let is_credential =
-            |header: &&Header| header.is_credential || CREDENTIALS.contains(&header.name.to_ascii_lowercase().as_str());
+        let is_sealed = |header: &&Header| header.is_credential || is_credential(&header.name);
         let mut sealed = Sealed::default();
-        self.headers.iter().filter(is_credential).for_each(|header| sealed.add(header.value.expose()));
-        if let Some(Hidden(query)) = target.query.as_ref().filter(|_| self.seal_query) {
+        self.headers.iter().filter(is_sealed).for_each(|header| sealed.add(header.value.expose()));
+        if let Some(Hidden(query)) = target.query.as_ref().filter(|Hidden(query)| self.seals(query)) {
             sealed.add(query);
             // The value of each parameter may come back on its own.
-            url::form_urlencoded::parse(query.as_bytes()).for_each(|(_, value)| sealed.add(&value));
+            parameters(query.as_bytes()).for_each(|(_, value)| sealed.add(&value));
+        }
+        if self.seal_body {
+            sealed.add(&String::from_utf8_lossy(&self.body));
+            parameters(&self.body).for_each(|(_, value)| sealed.add(&value));
+            let json = serde_json::from_slice(&self.body).unwrap_or_default();
+            add_values(&json, &mut sealed);
         }
         sealed
+    }
+}
+
+fn parameters(form: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    url::form_urlencoded::parse(form).take(REQUEST_PARAMETERS_MAX)
+}
+
+/// The texts and numbers in a document.
+fn add_values(json: &serde_json::Value, sealed: &mut Sealed) {
+    match json {
+        serde_json::Value::String(text) => sealed.add(text),
+        serde_json::Value::Number(number) => sealed.add(&number.to_string()),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| add_values(value, sealed)),
+        serde_json::Value::Object(members) => members.values().for_each(|value| add_values(value, sealed)),
+        serde_json::Value::Null | serde_json::Value::Bool(_) => {}
     }
 }
 

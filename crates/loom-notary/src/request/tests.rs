@@ -40,6 +40,22 @@ fn credentials_are_sent_and_sealed() {
     assert!(!format!("{request:?} {:?}", request.target()).contains("SECRET"));
 }
 
+/// Nobody has to say so.
+#[test]
+fn what_is_named_like_a_credential_is_sealed() {
+    for name in ["X-Token", "x-api-key", "Session", "x-sessionToken", "x_client-secret", "SIGNATURE"] {
+        let request = Request { headers: vec![header(name, "SECRET", false)], ..Request::get("https://bank.example") };
+        assert!(!drafted(&request).unwrap().1.contains("SECRET"), "{name}");
+        let url = format!("https://bank.example/?month=10&{name}=SECRET");
+        assert!(!drafted(&Request::get(url)).unwrap().1.contains("SECRET"), "{name}");
+    }
+    for name in ["accept-language", "x-author", "month", "x-keyboard"] {
+        let url = format!("https://bank.example/?{name}=SHOWN");
+        let request = Request { headers: vec![header(name, "SHOWN", false)], ..Request::get(url) };
+        assert_eq!(drafted(&request).unwrap().1.matches("SHOWN").count(), 2, "{name}");
+    }
+}
+
 #[test]
 fn a_body_has_its_length() {
     let post = |seal_body| Request {

@@ -15,7 +15,7 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 
 #[tokio::test]
 async fn credentials_reach_the_server_and_no_presentation() {
-    let body = r#"{"you_sent":"SECRET-TOKEN-1","balance":1}"#;
+    let body = r#"{"you_sent":"SECRET-TOKEN-1","pin":"SECRET-PIN","balance":1}"#;
     let bank = Bank::open(response("200 OK", &["Set-Cookie: sid=SECRET-SID; HttpOnly"], body)).await;
     let notary = bank.notary();
     let request = Request {
@@ -47,7 +47,7 @@ async fn credentials_reach_the_server_and_no_presentation() {
     assert!(sent.ends_with("\r\n\r\n______________"), "{sent}");
     let received = received(&verified);
     assert!(received.contains("Set-Cookie: ________________________\r\n"), "{received}");
-    assert!(received.ends_with(r#"{"you_sent":"______________","balance":1}"#), "{received}");
+    assert!(received.ends_with(r#"{"you_sent":"______________","pin":"__________","balance":1}"#), "{received}");
     let narrowed = disclose(&presentation, &Selection::Only(vec!["/balance".parse().unwrap()])).unwrap();
     assert!(bank.verify(&notary, &encode(&narrowed)).is_ok(), "what is sealed is in nobody's way");
 }
