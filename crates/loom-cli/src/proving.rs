@@ -29,7 +29,8 @@ pub(crate) fn open(data: &Path, settings: &ProverSettings) -> Result<Option<Prov
         return Ok(Some(Proving::new(input_key(data)?, prover)));
     }
     if settings.workers {
-        let workers = Workers::new(jobs(data)?, OsSalts::sources(), tokio::runtime::Handle::current());
+        let (jobs, runtime) = (jobs(data)?, tokio::runtime::Handle::current());
+        let workers = Workers::new(jobs, settings.limits.cycles_max, OsSalts::sources(), runtime);
         return Ok(Some(Proving::new(input_key(data)?, Arc::new(workers))));
     }
     if !IS_BUILT_IN {
@@ -86,7 +87,8 @@ pub(crate) fn jobs(data: &Path) -> Result<Jobs, CliError> {
 pub(crate) fn worker(limits: &Limits) -> Result<WorkerCommand, CliError> {
     let program = std::env::current_exe().map_err(|error| CliError::new("not-proved", error))?;
     let Limits { memory_mib, cycles_max, segments_at_once, segment_po2 } = limits;
-    let mut words: Vec<OsString> = vec![program.into(), "worker".into(), "--only".into(), "prove".into()];
+    let mut words: Vec<OsString> =
+        vec![program.into(), "worker".into(), "--only".into(), "prove".into(), "--until-eof".into()];
     let mut option = |name: &str, value: String| words.extend([name.into(), value.into()]);
     option("--memory-mib", memory_mib.to_string());
     option("--cycles-max", cycles_max.to_string());

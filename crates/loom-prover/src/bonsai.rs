@@ -229,6 +229,7 @@ impl Client {
             image_id: ImageId(request.image_id.0),
             program: request.program,
             input: stdin(&request.input, &request.public).into(),
+            cycles_max: None,
         };
         let held = self.hold(&task, secret).await?;
         if let Some(proof) = held.finished().await? {

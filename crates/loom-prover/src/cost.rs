@@ -20,9 +20,24 @@ pub struct Limits {
 pub const SEGMENT_PO2: std::ops::RangeInclusive<u32> = PO2_MIN..=PO2_MAX;
 
 impl Default for Limits {
+    /// Memory is half of what there is, up to 2 GiB: larger segments save little.
     fn default() -> Self {
-        Self { cycles_max: 1 << 30, memory_mib: 2048, segments_at_once: 1, segment_po2: None }
+        let memory_mib = memory_there_is_mib().map_or(MEMORY_MIB_MAX, |mib| (mib / 2).min(MEMORY_MIB_MAX));
+        Self { cycles_max: 1 << 30, memory_mib, segments_at_once: 1, segment_po2: None }
     }
+}
+
+const MEMORY_MIB_MAX: u64 = 2048;
+
+/// Memory of the machine, or of the control group that this process is confined to, in MiB. Linux tells, others do not.
+fn memory_there_is_mib() -> Option<u64> {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = machine.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let machine: u64 = kib.split_whitespace().next()?.parse::<u64>().ok()? / 1024;
+    // "max" if there is no limit, and no such file outside of groups.
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let group = group.and_then(|bytes| bytes.trim().parse::<u64>().ok()).map(|bytes| bytes / (1024 * 1024));
+    Some(group.map_or(machine, |group| group.min(machine)))
 }
 
 pub(crate) const PO2_MIN: u32 = 14;

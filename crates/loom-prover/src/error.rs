@@ -56,6 +56,12 @@ pub enum Refused {
         /// How many are allowed.
         max: usize,
     },
+    /// A worker before has found that out.
+    #[error("{reason}")]
+    Before {
+        /// What it found.
+        reason: String,
+    },
 }
 
 impl Refused {
@@ -96,6 +102,9 @@ pub enum WorkError {
     /// The program's fault, or its input's.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// Another process works on it.
+    #[error("another process works on it")]
+    Busy,
     /// The job's folder.
     #[error(transparent)]
     Job(#[from] JobError),

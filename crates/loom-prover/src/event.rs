@@ -37,6 +37,8 @@ pub enum Event {
         /// Why.
         reason: Refused,
     },
+    /// Another process works on it, and this one was not to wait.
+    Busy,
     /// There is no receipt yet; another attempt may get further.
     Failed {
         /// Why.

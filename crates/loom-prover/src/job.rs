@@ -7,13 +7,17 @@
 //!   secret.bin            32 bytes that the program's randomness is derived from; private
 //!   segment-00000.seal    a seal, words in little-endian order
 //!   bonsai.json           what a proving server was asked, if one was; private
+//!   limit.json            cycles that it may take, if whoever asks says so
 //!   effort.json           what the proof took until now
 //!   receipt.borsh         the receipt; when it is there, what is private and the seals are removed
 //!   refused.json          in its place, if there will be none: why
-//!   lock                  held by the worker
+//!   lock                  held by the worker, exclusively; shared for a moment by whoever looks
 //! ```
 //!
-//! Files come by renaming and are there as a whole or not at all.
+//! Files come by renaming and are there as a whole or not at all, and so are folders: one is made as `new-…` and removed
+//! as `gone-…`. What a crash leaves over of a job that has ended, its next holder removes.
+
+mod jobs;
 
 use std::{
     fs::{self, File},
@@ -22,11 +26,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
 use loom_risc0_verify::{ImageId, limits::RECEIPT_BYTES_MAX};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+pub use self::jobs::Jobs;
 use crate::{Effort, JobError, Program, Refused, WorkError};
 
 const PROGRAM: &str = "program.bin";
@@ -36,6 +39,9 @@ const RECEIPT: &str = "receipt.borsh";
 const EFFORT: &str = "effort.json";
 /// Longest account of the effort, in bytes: a few for each segment.
 const EFFORT_BYTES_MAX: usize = 1024 * 1024;
+const LIMIT: &str = "limit.json";
+/// Longest limit, in bytes.
+const LIMIT_BYTES_MAX: usize = 1024;
 const REFUSED: &str = "refused.json";
 /// Longest refusal, in bytes.
 const REFUSED_BYTES_MAX: usize = 64 * 1024;
@@ -44,17 +50,17 @@ const RECORD: &str = "bonsai.json";
 /// Longest record, in bytes.
 #[cfg(feature = "bonsai")]
 const RECORD_BYTES_MAX: usize = 64 * 1024;
-/// Receipts and refusals that are kept, so that nothing is proved twice. A node has its own copies of those that its journals name.
-const FINISHED_MAX: usize = 1000;
-/// A job's folder is named by a digest in hex; others are being made.
-const JOB_NAME_BYTES: usize = 64;
-/// So that a job is not taken for the digest of something else.
-const JOB_DOMAIN: &[u8] = b"loom proof job 1\0";
 
 /// Why there will be no receipt, without what is private.
 #[derive(Serialize, Deserialize)]
 struct Refusal {
     reason: String,
+}
+
+/// What whoever asks allows.
+#[derive(Serialize, Deserialize)]
+struct Limit {
+    cycles_max: u64,
 }
 
 /// What is to be proved: that this program ran on this input.
@@ -66,108 +72,14 @@ pub struct Task {
     pub program: Bytes,
     /// What it reads, to the last byte.
     pub input: Bytes,
-}
-
-/// The folder with all jobs.
-#[derive(Clone, Debug)]
-pub struct Jobs {
-    folder: PathBuf,
+    /// Most cycles; whoever proves it decides if not given.
+    pub cycles_max: Option<u64>,
 }
 
 /// One job.
 #[derive(Clone, Debug)]
 pub struct Job {
     folder: PathBuf,
-}
-
-impl Jobs {
-    /// Opens the folder, and makes it if it is not there.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, JobError> {
-        let folder = folder.into();
-        private_folder(&folder)?;
-        Ok(Self { folder })
-    }
-
-    /// The job for this task: the one that is there, or a new one with this secret. The same task is the same job. One
-    /// that was refused is begun again: what it may take is a setting.
-    pub fn job(&self, task: &Task, secret: &[u8; 32]) -> Result<Job, JobError> {
-        let mut hash = Sha256::new_with_prefix(JOB_DOMAIN);
-        hash.update(task.image_id.0);
-        hash.update(&task.input);
-        let folder = self.folder.join(HEXLOWER.encode(&hash.finalize()));
-        let job = Job { folder };
-        if job.refused()?.is_some() {
-            job.clone().remove()?;
-        }
-        if job.folder.is_dir() {
-            return Ok(job);
-        }
-        self.forget_oldest()?;
-        // Another process may be making the same one; a folder that is there is never replaced.
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("new-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let new = builder.tempdir_in(&self.folder).map_err(io(&self.folder))?;
-        for (name, bytes) in [(PROGRAM, &task.program[..]), (INPUT, &task.input[..]), (SECRET, secret)] {
-            write(&new.path().join(name), bytes)?;
-        }
-        match fs::rename(new.path(), &job.folder) {
-            Err(_) if job.folder.is_dir() => {}
-            renamed => {
-                renamed.map_err(io(&job.folder))?;
-                sync_folder(&self.folder)?;
-            }
-        }
-        Ok(job)
-    }
-}
-
-impl Jobs {
-    /// What it took to make this receipt, if it was made here and is still known.
-    pub fn effort(&self, receipt: &[u8]) -> Result<Option<Effort>, JobError> {
-        for folder in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
-            let job = Job::open(folder.path());
-            let file = fs::metadata(job.folder.join(RECEIPT));
-            // Most are told apart without reading them.
-            if file.is_ok_and(|file| file.len() == receipt.len() as u64) && job.receipt()?.as_deref() == Some(receipt) {
-                return job.effort();
-            }
-        }
-        Ok(None)
-    }
-
-    /// Jobs that wait for a worker or have one, the oldest first.
-    pub fn unfinished(&self) -> Result<Vec<Job>, JobError> {
-        let unfinished = self.having(|job| {
-            // What a server was asked to prove is not proved here as well.
-            let is_elsewhere = job.join(RECORD).exists();
-            fs::metadata(job.join(PROGRAM)).ok().filter(|_| !is_elsewhere)
-        })?;
-        Ok(unfinished.into_iter().map(Job::open).collect())
-    }
-
-    /// Folders of jobs with this file, by its age.
-    fn having(&self, file: impl Fn(&Path) -> Option<fs::Metadata>) -> Result<Vec<PathBuf>, JobError> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
-            let is_job = entry.file_name().len() == JOB_NAME_BYTES;
-            // Another process may be removing it.
-            if let Some(modified) = file(&entry.path()).filter(|_| is_job).and_then(|file| file.modified().ok()) {
-                found.push((modified, entry.path()));
-            }
-        }
-        found.sort_unstable();
-        Ok(found.into_iter().map(|(_, folder)| folder).collect())
-    }
-
-    /// Makes room for another receipt.
-    fn forget_oldest(&self) -> Result<(), JobError> {
-        let ended = |job: &Path| [RECEIPT, REFUSED].iter().find_map(|name| fs::metadata(job.join(name)).ok());
-        let finished = self.having(ended)?;
-        let surplus = (finished.len() + 1).saturating_sub(FINISHED_MAX);
-        finished.into_iter().take(surplus).try_for_each(|folder| Job::open(folder).remove())
-    }
 }
 
 impl Job {
@@ -190,10 +102,7 @@ impl Job {
     /// The receipt, if it is finished.
     pub fn receipt(&self) -> Result<Option<Vec<u8>>, JobError> {
         let path = self.folder.join(RECEIPT);
-        match read(&path, RECEIPT_BYTES_MAX) {
-            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read.map(Some),
-        }
+        found(read(&path, RECEIPT_BYTES_MAX))
     }
 
     /// How many segments are proved so far.
@@ -205,23 +114,17 @@ impl Job {
 
     /// What it took until now. What cannot be read is not known: nothing depends on it.
     pub fn effort(&self) -> Result<Option<Effort>, JobError> {
-        match read(&self.folder.join(EFFORT), EFFORT_BYTES_MAX) {
-            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => Ok(serde_json::from_slice(&read?).ok()),
-        }
+        let effort = found(read(&self.folder.join(EFFORT), EFFORT_BYTES_MAX))?;
+        Ok(effort.and_then(|effort| serde_json::from_slice(&effort).ok()))
     }
 
     /// Why there will be no receipt, if it was refused.
     pub fn refused(&self) -> Result<Option<String>, JobError> {
         let path = self.folder.join(REFUSED);
-        let bytes = match read(&path, REFUSED_BYTES_MAX) {
-            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read?,
-        };
-        match serde_json::from_slice(&bytes) {
-            Ok(Refusal { reason }) => Ok(Some(reason)),
-            Err(error) => Err(JobError::Damaged { path, problem: error.to_string() }),
-        }
+        let Some(bytes) = found(read(&path, REFUSED_BYTES_MAX))? else { return Ok(None) };
+        let unreadable = |_| Refusal { reason: "why it was refused is not known any more".to_owned() };
+        let Refusal { reason } = serde_json::from_slice(&bytes).unwrap_or_else(unreadable);
+        Ok(Some(reason))
     }
 
     /// The program that is to be proved.
@@ -229,36 +132,78 @@ impl Job {
         Ok(Program::read(self.program()?)?.image_id())
     }
 
-    /// Whether another process works on it now.
+    /// Whether a process works on it now.
     pub fn is_worked_on(&self) -> Result<bool, JobError> {
-        Ok(self.try_lock()?.is_none())
-    }
-
-    /// Removes it with all that was proved. Another process may have done so.
-    pub fn remove(self) -> Result<(), JobError> {
-        match fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(&self.folder)(error)),
-            _ => Ok(()),
+        let (file, path) = self.lock_file()?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(fs::TryLockError::WouldBlock) => Ok(true),
+            Err(fs::TryLockError::Error(error)) => Err(io(&path)(error)),
         }
     }
 
     /// Waits until no other process works on it. It is this one's until the file is dropped.
     pub fn lock(&self) -> Result<File, JobError> {
-        let path = self.folder.join(LOCK);
-        let file = private(File::options().create(true).truncate(false).write(true)).open(&path).map_err(io(&path))?;
-        file.lock().map_err(io(&path))?;
-        Ok(file)
+        loop {
+            let (file, path) = self.lock_file()?;
+            file.lock().map_err(io(&path))?;
+            if self.is_of_this(&file)? {
+                return Ok(file);
+            }
+        }
     }
 
     /// As [`Job::lock`]; none if another one works on it now.
-    pub(crate) fn try_lock(&self) -> Result<Option<File>, JobError> {
+    pub fn try_lock(&self) -> Result<Option<File>, JobError> {
+        loop {
+            let (file, path) = self.lock_file()?;
+            match file.try_lock() {
+                Ok(()) if self.is_of_this(&file)? => return Ok(Some(file)),
+                // The lock was that of a job that is gone.
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(error)) => return Err(io(&path)(error)),
+            }
+        }
+    }
+
+    fn lock_file(&self) -> Result<(File, PathBuf), JobError> {
         let path = self.folder.join(LOCK);
         let file = private(File::options().create(true).truncate(false).write(true)).open(&path).map_err(io(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(io(&path)(error)),
+        Ok((file, path))
+    }
+
+    /// Whether a file that was opened as this job's lock still is: the folder may have been made anew.
+    fn is_of_this(&self, file: &File) -> Result<bool, JobError> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let path = self.folder.join(LOCK);
+            let held = file.metadata().map_err(io(&path))?;
+            let there = found(fs::metadata(&path).map_err(io(&path)))?;
+            Ok(there.is_some_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
         }
+        #[cfg(not(unix))]
+        {
+            let _ = file;
+            Ok(true)
+        }
+    }
+
+    /// Removes it, whatever it holds, so that it is begun anew when it is asked for. Whoever works on it is waited for.
+    pub fn discard(&self) -> Result<(), JobError> {
+        let Some(_mine) = found(self.lock())? else { return Ok(()) };
+        self.take_away()
+    }
+
+    /// Removes it, at once or not at all.
+    fn take_away(&self) -> Result<(), JobError> {
+        let parent = self.folder.parent().unwrap_or(Path::new("."));
+        let gone = tempfile::Builder::new().prefix(jobs::GONE).tempdir_in(parent).map_err(io(parent))?;
+        if found(fs::rename(&self.folder, gone.path().join("job")).map_err(io(&self.folder)))?.is_some() {
+            sync_folder(parent)?;
+        }
+        gone.close().map_err(io(parent))
     }
 
     /// Where it is said what a proving server was asked.
@@ -269,10 +214,7 @@ impl Job {
 
     #[cfg(feature = "bonsai")]
     pub(crate) fn record(&self) -> Result<Option<Vec<u8>>, JobError> {
-        match read(&self.record_path(), RECORD_BYTES_MAX) {
-            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read.map(Some),
-        }
+        found(read(&self.record_path(), RECORD_BYTES_MAX))
     }
 
     #[cfg(feature = "bonsai")]
@@ -285,6 +227,16 @@ impl Job {
         let path = self.record_path();
         fs::remove_file(&path).map_err(io(&path))?;
         sync_folder(&self.folder)
+    }
+
+    /// Most cycles, if whoever asks says so.
+    pub(crate) fn cycles_max(&self) -> Result<Option<u64>, JobError> {
+        let path = self.folder.join(LIMIT);
+        let Some(bytes) = found(read(&path, LIMIT_BYTES_MAX))? else { return Ok(None) };
+        match serde_json::from_slice(&bytes) {
+            Ok(Limit { cycles_max }) => Ok(Some(cycles_max)),
+            Err(error) => Err(JobError::Damaged { path, problem: error.to_string() }),
+        }
     }
 
     pub(crate) fn program(&self) -> Result<Bytes, JobError> {
@@ -306,11 +258,8 @@ impl Job {
 
     /// The seal of a segment, if there is one. What it proves is for the caller to find out.
     pub(crate) fn seal(&self, index: usize) -> Result<Option<Vec<u32>>, JobError> {
-        match read(&self.seal_path(index), loom_risc0_verify::limits::SEAL_WORDS_MAX * 4) {
-            Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-            Ok(bytes) => Ok(Some(bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect())),
-        }
+        let seal = found(read(&self.seal_path(index), loom_risc0_verify::limits::SEAL_WORDS_MAX * 4))?;
+        Ok(seal.map(|bytes| bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect()))
     }
 
     pub(crate) fn store_seal(&self, index: usize, seal: &[u32]) -> Result<(), JobError> {
@@ -335,12 +284,26 @@ impl Job {
 
     fn end(&self, name: &str, bytes: &[u8]) -> Result<(), JobError> {
         self.put(&self.folder.join(name), bytes)?;
-        for file in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
-            if ![name, EFFORT, LOCK].iter().any(|kept| file.file_name() == *kept) {
-                fs::remove_file(file.path()).map_err(io(&file.path()))?;
-            }
+        self.tidy()
+    }
+
+    /// Removes what an ended job needs no more: what is private first, the program last, for by that whoever looks for work
+    /// finds what a crash left over.
+    pub(crate) fn tidy(&self) -> Result<(), JobError> {
+        if !self.has(RECEIPT) && !self.has(REFUSED) {
+            return Ok(());
         }
-        Ok(())
+        let mut surplus = vec![self.folder.join(INPUT), self.folder.join(SECRET)];
+        for file in fs::read_dir(&self.folder).map_err(io(&self.folder))?.filter_map(Result::ok) {
+            let is_kept = [RECEIPT, REFUSED, EFFORT, LOCK, PROGRAM].iter().any(|kept| file.file_name() == *kept);
+            surplus.extend((!is_kept).then(|| file.path()));
+        }
+        surplus.push(self.folder.join(PROGRAM));
+        surplus.into_iter().try_for_each(|path| found(fs::remove_file(&path).map_err(io(&path))).map(drop))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.folder.join(name).is_file()
     }
 
     fn seal_path(&self, index: usize) -> PathBuf {
@@ -352,6 +315,14 @@ impl Job {
         write(&new, bytes)?;
         fs::rename(&new, path).map_err(io(path))?;
         sync_folder(&self.folder)
+    }
+}
+
+/// What is not there is none.
+fn found<T>(read: Result<T, JobError>) -> Result<Option<T>, JobError> {
+    match read {
+        Err(JobError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
     }
 }
 

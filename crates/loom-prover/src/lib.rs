@@ -37,7 +37,7 @@ mod workers;
 #[cfg(feature = "bonsai")]
 pub use self::bonsai::{Bonsai, BonsaiError, BonsaiSettings, CallError, InvalidServer, NoReceipt, WantedReceipt};
 #[cfg(feature = "local")]
-pub use self::local::{Execution, execute, work};
+pub use self::local::{Execution, IfBusy, execute, work};
 pub use self::{
     cost::{Cost, Limits, SEGMENT_PO2},
     effort::Effort,

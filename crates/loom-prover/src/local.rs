@@ -6,5 +6,5 @@ mod work;
 
 pub use self::{
     execute::{Execution, execute},
-    work::work,
+    work::{IfBusy, work},
 };

@@ -39,18 +39,21 @@ pub enum ProcessError {
     /// It ended without a word. The system ends whoever takes too much memory.
     #[error("the prover ended early ({0}); what it had proved is kept")]
     Ended(ExitStatus),
+    /// Another process works on the job, and this one was not to wait.
+    #[error("another process works on it")]
+    Busy,
     /// It was told to stop.
     #[error("nobody waits for the proof any more; what was proved is kept")]
     Stopped,
     /// It left something that is no receipt of this program.
-    #[error("the prover's receipt does not verify")]
+    #[error("the receipt in the job's folder does not verify; it was removed, and the proof is made anew")]
     Receipt(#[source] loom_risc0_verify::Rejected),
 }
 
 /// Who makes the receipt of a job: this program, with the job's folder as its last argument.
 #[derive(Clone, Debug)]
 pub struct WorkerCommand {
-    /// The program, and its arguments up to the folder.
+    /// The program, and its arguments up to the folder. It should end when its standard input does.
     pub words: Vec<OsString>,
     /// How many threads it may use; all processors if not given.
     pub threads: Option<usize>,
@@ -94,7 +97,11 @@ impl WorkerCommand {
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).arg(job.folder());
         // Nothing of ours is its business, and some variables make the library write private memory to files.
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.env_clear().stdout(Stdio::piped()).stderr(Stdio::null());
+        // It ends when we do, however that comes about; and Ctrl-C is ours to pass on.
+        command.stdin(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         if let Some(threads) = self.threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());
         }
@@ -122,12 +129,16 @@ impl WorkerCommand {
         match last {
             Some(Event::Done { .. }) => {}
             Some(Event::Refused { reason }) => return Err(reason.into()),
+            Some(Event::Busy) => return Err(ProcessError::Busy),
             Some(Event::Failed { detail }) => return Err(ProcessError::Failed(detail)),
             _ if stop.running().is_stopped => return Err(ProcessError::Stopped),
             _ => return Err(ProcessError::Ended(status)),
         }
         let receipt = job.receipt()?.ok_or(ProcessError::Ended(status))?;
-        verify(&receipt, image_id).map_err(ProcessError::Receipt)?;
+        if let Err(rejected) = verify(&receipt, image_id) {
+            job.discard()?;
+            return Err(ProcessError::Receipt(rejected));
+        }
         Ok(receipt)
     }
 }
@@ -189,8 +200,8 @@ fn prove(
     progress: &ProofProgress,
 ) -> Result<Proof, ProveError> {
     let image_id = ImageId(request.image_id.0);
-    let task =
-        Task { image_id, program: request.program.clone(), input: stdin(&request.input, &request.public).into() };
+    let input = stdin(&request.input, &request.public).into();
+    let task = Task { image_id, program: request.program.clone(), input, cycles_max: None };
     let job = jobs.job(&task, secret).map_err(|error| fault(&error.into()))?;
     progress.report(ProofStage::Executing);
     let (mut number, mut of) = (1, 0);

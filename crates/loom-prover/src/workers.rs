@@ -11,7 +11,7 @@ use loom_runtime::{Proof, ProofProgress, ProofRequest, ProofStage, ProveError, P
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Job, JobError, Jobs, Task};
+use crate::{Job, JobError, Jobs, ProcessError, Task};
 
 /// How often a job's folder is looked at, by whoever waits for it and by whoever looks for work.
 pub const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -19,15 +19,17 @@ pub const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// A node's prover that leaves every job to whoever takes it up.
 pub struct Workers {
     jobs: Jobs,
+    cycles_max: u64,
     secrets: SaltSources,
     runtime: Handle,
     look_interval: Duration,
 }
 
 impl Workers {
-    /// `secrets` is where each job's randomness is from; `runtime` is where it is waited, with time.
-    pub fn new(jobs: Jobs, secrets: SaltSources, runtime: Handle) -> Self {
-        Self { jobs, secrets, runtime, look_interval: LOOK_INTERVAL }
+    /// No worker goes beyond `cycles_max`. `secrets` is where each job's randomness is from; `runtime` is where it is
+    /// waited, with time.
+    pub fn new(jobs: Jobs, cycles_max: u64, secrets: SaltSources, runtime: Handle) -> Self {
+        Self { jobs, cycles_max, secrets, runtime, look_interval: LOOK_INTERVAL }
     }
 }
 
@@ -36,8 +38,14 @@ impl Prover for Workers {
         let (jobs, runtime, interval) = (self.jobs.clone(), self.runtime.clone(), self.look_interval);
         let mut secret = [0; 32];
         (self.secrets)().fill(&mut secret);
+        let task = Task {
+            image_id: ImageId(request.image_id.0),
+            program: request.program,
+            input: stdin(&request.input, &request.public).into(),
+            cycles_max: Some(self.cycles_max),
+        };
         async move {
-            let waiting = AbortOnDropHandle::new(runtime.spawn(wait(jobs, request, secret, progress, interval)));
+            let waiting = AbortOnDropHandle::new(runtime.spawn(wait(jobs, task, secret, progress, interval)));
             waiting.await.unwrap_or_else(|error| Err(ProveError::Fault { reason: error.to_string() }))
         }
         .boxed()
@@ -46,21 +54,17 @@ impl Prover for Workers {
 
 async fn wait(
     jobs: Jobs,
-    request: ProofRequest,
+    task: Task,
     secret: [u8; 32],
     progress: ProofProgress,
     interval: Duration,
 ) -> Result<Proof, ProveError> {
-    let image_id = ImageId(request.image_id.0);
-    let job = off_thread(move || {
-        let input = stdin(&request.input, &request.public).into();
-        jobs.job(&Task { image_id, program: request.program, input }, &secret)
-    });
-    let job = job.await?;
+    let image_id = task.image_id;
+    let job = off_thread(move || jobs.job(&task, &secret)).await?;
     loop {
         let looked_at = job.clone();
         match off_thread(move || look(&looked_at)).await? {
-            Seen::Receipt { receipt, segments } => return proved(receipt, image_id, segments),
+            Seen::Receipt { receipt, segments } => return proved(job, receipt, image_id, segments).await,
             Seen::Refused(reason) => return Err(ProveError::Refused { reason }),
             Seen::Stage(stage) => progress.report(stage),
         }
@@ -86,6 +90,7 @@ fn look(job: &Job) -> Result<Seen, JobError> {
     if !job.is_worked_on()? {
         return Ok(Seen::Stage(ProofStage::Queued));
     }
+    // Those of another worker, who split the run another way, may still be there.
     Ok(Seen::Stage(match count(job.segments()?) {
         _ if of == 0 => ProofStage::Executing,
         done if done < of => ProofStage::Segment { number: done + 1, of },
@@ -93,13 +98,15 @@ fn look(job: &Job) -> Result<Seen, JobError> {
     }))
 }
 
-/// Whoever has the folder can put anything there.
-fn proved(receipt: Vec<u8>, image_id: ImageId, segments: u32) -> Result<Proof, ProveError> {
-    let verified = verify(&receipt, image_id).map_err(|error| {
-        let problem = causes(&error);
-        ProveError::Fault { reason: format!("the receipt in the job's folder does not verify: {problem}") }
-    })?;
-    Ok(Proof { public_output: verified.journal.into(), receipt: receipt.into(), segments })
+/// Whoever has the folder can put anything there. What does not verify is removed, so that the proof is made anew.
+async fn proved(job: Job, receipt: Vec<u8>, image_id: ImageId, segments: u32) -> Result<Proof, ProveError> {
+    match verify(&receipt, image_id) {
+        Ok(verified) => Ok(Proof { public_output: verified.journal.into(), receipt: receipt.into(), segments }),
+        Err(rejected) => {
+            off_thread(move || job.discard()).await?;
+            Err(ProveError::Fault { reason: causes(&ProcessError::Receipt(rejected)) })
+        }
+    }
 }
 
 async fn off_thread<T: Send + 'static>(

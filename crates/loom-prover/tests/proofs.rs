@@ -25,7 +25,7 @@ fn case(number: u8) -> Payload {
 
 fn task(program: &Program, payload: &Payload) -> Task {
     let input = stdin(payload.block(), &[]).into();
-    Task { image_id: program.image_id(), program: program.binary().clone(), input }
+    Task { image_id: program.image_id(), program: program.binary().clone(), input, cycles_max: None }
 }
 
 fn worker(po2: u32) -> WorkerCommand {

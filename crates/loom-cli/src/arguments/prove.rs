@@ -106,10 +106,19 @@ pub struct Worker {
     /// End when nothing waits any more
     #[arg(long)]
     pub once: bool,
+    /// Threads; as many as processors without
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// End when standard input does, for whoever starts this as a part of something else
+    #[arg(long)]
+    pub until_eof: bool,
+    /// With FOLDER, end at once if another process works on it
+    #[arg(long, requires = "job")]
+    pub no_wait: bool,
     #[command(flatten)]
     pub limits: LimitArguments,
     /// The folder of one proof that somebody waits for: says on standard output how far it is, one JSON object a line
-    #[arg(value_name = "FOLDER", conflicts_with_all = ["data", "once"])]
+    #[arg(value_name = "FOLDER", conflicts_with = "once")]
     pub job: Option<PathBuf>,
 }
 

@@ -56,6 +56,7 @@ pub(super) async fn prove(arguments: Prove) -> Result<(), CliError> {
         image_id: asked.program.image_id(),
         program: asked.program.binary().clone(),
         input: stdin(asked.input.block(), &asked.public).into(),
+        cycles_max: None,
     };
     let mut secret = [0; 32];
     OsSalts::default().fill(&mut secret);
@@ -65,7 +66,7 @@ pub(super) async fn prove(arguments: Prove) -> Result<(), CliError> {
     let job = proving::jobs(&arguments.data)?.job(&task, &secret);
     let job = job.map_err(|error| CliError::new("data-folder", causes(&error)))?;
     let command = proving::worker(&limits)?;
-    let made = make(&job, asked.program.image_id(), command, arguments.json).await;
+    let made = make(&job, asked.program.image_id(), command, arguments.json, tokio::signal::ctrl_c()).await;
     let made = made.map_err(|error| not_proved(&error))?;
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.receipt", asked.name)));
     std::fs::write(&out, &made.receipt).map_err(|error| CliError::file(&out, error))?;
@@ -117,13 +118,14 @@ impl Made {
     }
 }
 
-/// Has a process make the job's receipt. Ctrl-C stops it.
+/// Has a process make the job's receipt, until the interruption comes.
 #[expect(clippy::disallowed_methods, reason = "how long a proof takes is for people")]
 pub(super) async fn make(
     job: &Job,
     image_id: ImageId,
     command: WorkerCommand,
     quiet: bool,
+    interruption: impl Future<Output = std::io::Result<()>>,
 ) -> Result<Made, ProcessError> {
     let (start, stop) = (std::time::Instant::now(), Stop::default());
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
@@ -143,14 +145,14 @@ pub(super) async fn make(
             }
             Event::Retried { index, detail } => bar.println(format!("segment {index} is tried again: {detail}")),
             Event::Done { used: by } => used = *by,
-            Event::Refused { .. } | Event::Failed { .. } => {}
+            Event::Refused { .. } | Event::Busy | Event::Failed { .. } => {}
         });
         bar.finish_and_clear();
         (receipt, cost, found, used)
     });
     let interrupted = async {
         // Without signals there is nothing to wait for.
-        if tokio::signal::ctrl_c().await.is_err() {
+        if interruption.await.is_err() {
             std::future::pending::<()>().await;
         }
         stop.stop();

@@ -3,13 +3,13 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use loom_prover::{Event, Job, Limits, WorkError, work};
+use loom_prover::{Event, IfBusy, Job, Limits, WorkError, work};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, po2, folder] = &arguments[..] else { return ExitCode::from(2) };
     let limits = Limits { segment_po2: po2.parse().ok(), ..Limits::default() };
-    let ended = work(&Job::open(folder), &limits, say).map(drop);
+    let ended = work(&Job::open(folder), &limits, IfBusy::Wait, say).map(drop);
     match ended {
         Ok(()) => return ExitCode::SUCCESS,
         Err(WorkError::Refused(reason)) => say(Event::Refused { reason }),

@@ -1,9 +1,13 @@
 //! What a job's folder holds, and who may read it.
 
-use super::*;
+use super::{
+    jobs::{FINISHED_MAX, REFUSED_MAX},
+    *,
+};
 
 fn task(input: &'static [u8]) -> Task {
-    Task { image_id: ImageId([1; 32]), program: Bytes::from_static(b"program"), input: Bytes::from_static(input) }
+    let [program, input] = [&b"program"[..], input].map(Bytes::from_static);
+    Task { image_id: ImageId([1; 32]), program, input, cycles_max: None }
 }
 
 #[test]
@@ -70,17 +74,67 @@ fn so_many_ended_jobs_are_kept_and_no_open_one_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = Jobs::open(folder.path()).unwrap();
     let open = jobs.job(&task(b"open"), &[1; 32]).unwrap();
-    for number in 0..FINISHED_MAX + 5 {
-        let job = folder.path().join(format!("{number:064}"));
-        fs::create_dir(&job).unwrap();
-        let name = if number % 2 == 0 { RECEIPT } else { REFUSED };
-        fs::write(job.join(name), b"how it ended").unwrap();
+    for (name, count) in [(RECEIPT, FINISHED_MAX + 5), (REFUSED, REFUSED_MAX + 5)] {
+        for number in 0..count {
+            let job = folder.path().join(format!("{number:050}{name:0>14}"));
+            fs::create_dir(&job).unwrap();
+            fs::write(job.join(name), b"how it ended").unwrap();
+        }
     }
     jobs.job(&task(b"new"), &[1; 32]).unwrap();
-    let finished = fs::read_dir(folder.path()).unwrap().filter(|job| {
-        let job = job.as_ref().unwrap().path();
-        job.join(RECEIPT).is_file() || job.join(REFUSED).is_file()
-    });
-    assert_eq!(finished.count(), FINISHED_MAX - 1);
+    let kept = |name| {
+        let folders = fs::read_dir(folder.path()).unwrap();
+        folders.filter(|job| job.as_ref().unwrap().path().join(name).is_file()).count()
+    };
+    assert_eq!((kept(RECEIPT), kept(REFUSED)), (FINISHED_MAX - 1, REFUSED_MAX - 1));
     assert!(open.secret().is_ok());
+}
+
+/// What a worker leaves that is killed right after it has stored how the job ended.
+#[test]
+fn what_a_crash_leaves_over_is_removed_by_the_next_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::open(folder.path()).unwrap();
+    for (name, input) in [(RECEIPT, &b"one"[..]), (REFUSED, b"two")] {
+        let job = jobs.job(&task(input), &[1; 32]).unwrap();
+        fs::write(job.folder().join(name), b"{}").unwrap();
+        assert_eq!(jobs.unfinished().unwrap().len(), 1, "it is still found");
+        job.tidy().unwrap();
+        let left = fs::read_dir(job.folder()).unwrap().map(|file| file.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), [name]);
+        assert!(jobs.unfinished().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_folder_with_nothing_to_work_on_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::open(folder.path()).unwrap();
+    let job = jobs.job(&task(b"input"), &[1; 32]).unwrap();
+    for spoil in [
+        (|job: &Job| fs::remove_file(job.folder().join(PROGRAM)).unwrap()) as fn(&Job),
+        |job| job.refuse(&Refused::ExitCode { code: 1 }).unwrap(),
+        |job| fs::write(job.folder().join(REFUSED), b"not JSON").unwrap(),
+        |job| job.discard().unwrap(),
+    ] {
+        spoil(&job);
+        assert!(jobs.job(&task(b"input"), &[2; 32]).unwrap().input().is_ok());
+    }
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(names.collect::<Vec<_>>(), [job.folder()]);
+}
+
+#[test]
+fn whoever_holds_a_lock_holds_that_of_the_job_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::open(folder.path()).unwrap();
+    let job = jobs.job(&task(b"input"), &[1; 32]).unwrap();
+    assert!(!job.is_worked_on().unwrap());
+    let held = job.lock().unwrap();
+    assert!(job.is_worked_on().unwrap() && job.try_lock().unwrap().is_none());
+    // Whoever holds it makes it anew; the old lock is of no use any more.
+    job.take_away().unwrap();
+    jobs.job(&task(b"input"), &[1; 32]).unwrap();
+    assert!(job.try_lock().unwrap().is_some());
+    drop(held);
 }

@@ -13,22 +13,45 @@ use loom_risc0_verify::{
 use risc0_circuit_rv32im::{execute::Segment, prove::segment_prover};
 
 use super::execute::{Execution, Run, execute};
-use crate::{Cost, Effort, Event, Job, JobError, Limits, Program, Used, WorkError};
+use crate::{Cost, Effort, Event, Job, JobError, Limits, Program, Refused, Used, WorkError, cost::memory_mib};
+
+/// What to do about a job that another process works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfBusy {
+    /// Wait until that is over: somebody waits for the receipt.
+    Wait,
+    /// Leave it alone: there may be others.
+    Leave,
+}
 
 /// How often a segment is tried. What fails is memory or a broken machine, and both may pass.
 const ATTEMPTS: u32 = 3;
 
-/// Makes the job's receipt, or finds it there. `report` hears of every step, from several threads in turn.
-pub fn work(job: &Job, limits: &Limits, report: impl FnMut(Event) + Send) -> Result<Vec<u8>, WorkError> {
-    let _mine = job.lock()?;
+/// Makes the job's receipt, or finds it there. `report` hears of every step, from several threads in turn. If another
+/// process works on it, `if_busy` says whether to wait for that.
+pub fn work(
+    job: &Job,
+    limits: &Limits,
+    if_busy: IfBusy,
+    report: impl FnMut(Event) + Send,
+) -> Result<Vec<u8>, WorkError> {
+    let _mine = match if_busy {
+        IfBusy::Wait => job.lock()?,
+        IfBusy::Leave => job.try_lock()?.ok_or(WorkError::Busy)?,
+    };
+    job.tidy()?;
     let report = Mutex::new(report);
     let say = |event| (*locked(&report))(event);
     if let Some(receipt) = job.receipt()? {
         say(Event::Done { used: Used::by_this_process() });
         return Ok(receipt);
     }
+    if let Some(reason) = job.refused()? {
+        return Err(Refused::Before { reason }.into());
+    }
     let program = Program::read(job.program()?)?;
     let (input, secret) = (job.input()?, job.secret()?);
+    let limits = &limits_of(job, limits)?;
     let execution = match execute(&program, &input, &secret, limits) {
         Err(WorkError::Refused(reason)) => {
             job.refuse(&reason)?;
@@ -54,6 +77,20 @@ pub fn work(job: &Job, limits: &Limits, report: impl FnMut(Event) + Send) -> Res
     job.finish(&receipt)?;
     say(Event::Done { used: Used::by_this_process() });
     Ok(receipt)
+}
+
+/// Whoever asks says how many cycles are allowed. And what was proved before counts only if the run is split as it was then,
+/// so that is kept as long as there is memory for it.
+fn limits_of(job: &Job, limits: &Limits) -> Result<Limits, JobError> {
+    let mut limits = Limits { cycles_max: job.cycles_max()?.unwrap_or(limits.cycles_max), ..*limits };
+    let before = job.effort()?.map(|effort| effort.cost.segment_po2).filter(|segments| segments.len() > 1);
+    if let Some(largest) = before.and_then(|segments| segments.into_iter().max())
+        && limits.segment_po2.is_none()
+        && memory_mib(largest) * limits.segments_at_once.max(1) as u64 <= limits.memory_mib
+    {
+        limits.segment_po2 = Some(largest);
+    }
+    Ok(limits)
 }
 
 /// Notes what the job takes, so that what was taken is known after a crash, too.

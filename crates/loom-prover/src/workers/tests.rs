@@ -26,7 +26,7 @@ fn request() -> ProofRequest {
 
 /// Somebody who waits in this folder.
 fn waiting(folder: &Path, progress: &ProofProgress) -> tokio::task::JoinHandle<Result<Proof, ProveError>> {
-    let workers = Workers::new(Jobs::open(folder).unwrap(), OsSalts::sources(), Handle::current());
+    let workers = Workers::new(Jobs::open(folder).unwrap(), 1 << 20, OsSalts::sources(), Handle::current());
     tokio::spawn(Workers { look_interval: Duration::ZERO, ..workers }.prove(request(), progress.clone()))
 }
 
@@ -54,7 +54,7 @@ async fn whoever_waits_sees_how_far_a_worker_is_and_gets_the_receipt() {
     let job = begun(folder.path()).await;
     assert!(!job.is_worked_on().unwrap());
     let lock = loop {
-        // Whoever looks holds it for a moment.
+        // Whoever looks shares it for a moment.
         if let Some(lock) = job.try_lock().unwrap() {
             break lock;
         }
@@ -99,4 +99,8 @@ async fn a_receipt_of_another_program_is_nobodys_proof() {
     begun(folder.path()).await.finish(b"no receipt").unwrap();
     let Err(ProveError::Fault { reason }) = waits.await.unwrap() else { panic!("it is none") };
     assert!(reason.contains("does not verify"), "{reason}");
+    // It is gone, and whoever asks again has it made.
+    let again = waiting(folder.path(), &progress);
+    assert_eq!(begun(folder.path()).await.cycles_max().unwrap(), Some(1 << 20));
+    again.abort();
 }
