@@ -16,8 +16,12 @@ use loom_build::registry_folders;
 use serde::{Deserialize, Serialize};
 
 use super::{ignore_missing, sha256};
-use crate::process::{command, output, run};
+use crate::{
+    interface::target,
+    process::{command, output, run},
+};
 
+const PACK: [&str; 2] = ["--example", "pack"];
 const TARGET: &str = "riscv32im-risc0-zkvm-elf";
 const WORKSPACE: &str = "guests/risc0";
 const FILE: &str = "PROGRAMS.toml";
@@ -81,7 +85,9 @@ pub(super) fn build(root: &Path) -> Result<()> {
     fs::create_dir_all(&prebuilt)?;
     let before = Programs::read(root).unwrap_or_default();
     let mut after = Programs::default();
-    for built in build_all(root, &compiler)? {
+    // By itself: whatever includes the programs cannot be built while one is missing.
+    run(command("cargo").current_dir(root).args(["build", "--quiet", "--package", "loom-risc0-verify"]).args(PACK))?;
+    for built in build_all(root, &compiler, &target(root).join("debug"))? {
         let Built { recorded, binary } = built;
         fs::write(prebuilt.join(format!("{}.bin", recorded.name)), binary)?;
         let change = match before.get(&recorded.name) {
@@ -132,7 +138,7 @@ pub(super) fn check(root: &Path) -> Result<()> {
         return Ok(());
     };
     let mut different = Vec::new();
-    for built in build_all(root, &compiler)? {
+    for built in build_all(root, &compiler, &crate::test::programs(root)?)? {
         let name = &built.recorded.name;
         match recorded.get(name) {
             Some(there) if *there == built.recorded => eprintln!("{name:24} same image id from {compiler}"),
@@ -159,7 +165,8 @@ fn compiler() -> Option<String> {
     (has_source && Path::new(CARGO).exists()).then(|| format!("{rustc}, its core from source, {linker}"))
 }
 
-fn build_all(root: &Path, compiler: &str) -> Result<Vec<Built>> {
+/// `programs` is where the one is that packs them.
+fn build_all(root: &Path, compiler: &str, programs: &Path) -> Result<Vec<Built>> {
     let target = root.join("target/guests/risc0");
     let flags = rustflags(root, &target)?;
     let lock = locked(root)?;
@@ -174,7 +181,7 @@ fn build_all(root: &Path, compiler: &str) -> Result<Vec<Built>> {
         run(cargo.current_dir(root.join(WORKSPACE))).with_context(|| format!("failed to build {name}"))?;
         let elf = target.join(TARGET).join("release").join(&name);
         let packed = target.join(format!("{name}.bin"));
-        let image_id = pack(root, &elf, &packed)?;
+        let image_id = pack(programs, &elf, &packed)?;
         let binary = fs::read(&packed).with_context(|| format!("failed to read {}", packed.display()))?;
         let recorded = Recorded {
             image_id,
@@ -193,10 +200,10 @@ fn build_all(root: &Path, compiler: &str) -> Result<Vec<Built>> {
     Ok(built)
 }
 
-/// Packs a program with its kernel, and returns its image id.
-fn pack(root: &Path, elf: &Path, packed: &Path) -> Result<String> {
-    // An example of a leaf, for this crate stays without RISC Zero.
-    let mut pack = command(crate::test::programs(root)?.join("examples/pack"));
+/// Packs a program with its kernel, and returns its image id. An example of a leaf does it, for this crate stays without
+/// RISC Zero.
+fn pack(programs: &Path, elf: &Path, packed: &Path) -> Result<String> {
+    let mut pack = command(programs.join("examples/pack"));
     output(pack.args([elf, packed])).with_context(|| format!("failed to pack {}", elf.display()))
 }
 
