@@ -67,7 +67,7 @@ struct Anchor {
     name_constraints: Option<String>,
 }
 
-// By hand: an untagged enum keeps whatever comes, floats and all, before it looks at it, and is a tenth of the module.
+// By hand: an untagged enum keeps whatever comes, floats and all, before it looks at it, and takes room in the module.
 impl<'de> Deserialize<'de> for Root {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
